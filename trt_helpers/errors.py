@@ -1,0 +1,70 @@
+"""Every refusal of TensorRT, in its words and in ours, read once from ``errors.toml``.
+
+TensorRT's runtime reports most mistakes by returning ``False`` or ``None`` and logging one line. The helpers
+turn each of these into a :class:`TensorRTError`; the reference runtime logs the same line that TensorRT would.
+Both read the same row, so that a text exists once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row of ``errors.toml``."""
+
+    key: str
+    log: str
+    says: str
+    remedy: str
+    marks: list[str] = field(default_factory=list)
+
+
+@cache
+def refusals() -> dict[str, Refusal]:
+    """All rows, by key."""
+    text = resources.files("trt_helpers").joinpath("errors.toml").read_text(encoding="utf-8")
+    return {key: Refusal(key=key, **row) for key, row in tomllib.loads(text).items()}
+
+
+def log_line(key: str, **facts: object) -> str:
+    """TensorRT's log line for a refusal, filled in. Source and file:line are left out: they change with every release."""
+    return refusals()[key].log.format(**facts)
+
+
+def recognise(line: str) -> Refusal | None:
+    """The refusal that a log line belongs to, or None."""
+    for refusal in refusals().values():
+        if any(mark in line for mark in refusal.marks):
+            return refusal
+    return None
+
+
+class TensorRTError(RuntimeError):
+    """A refusal of TensorRT, or of a helper on its behalf.
+
+    Attributes:
+        key: the row of ``errors.toml``, for code that wants to react to one kind of refusal.
+        facts: the values in the message, for example ``{"tensor": "input_ids", "asked": (9, 4)}``.
+        log: TensorRT's own log line, or ``""`` where TensorRT was not asked or its log went elsewhere.
+    """
+
+    def __init__(self, key: str, log: str = "", **facts: object) -> None:
+        refusal = refusals()[key]
+        self.key, self.facts, self.log = key, facts, log
+        lines = [refusal.says.format(**facts).rstrip(), refusal.remedy.format(**facts)]
+        if log:
+            lines.append(f"TensorRT's own words: {log}")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple:
+        """Keep the facts when the error crosses a process."""
+        return _rebuild, (self.key, self.log, self.facts)
+
+
+def _rebuild(key: str, log: str, facts: dict) -> TensorRTError:
+    return TensorRTError(key, log, **facts)

@@ -1,0 +1,62 @@
+"""A progress bar for builds, from TensorRT's own ``IProgressMonitor``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm.auto import tqdm
+
+from .backend import trt
+
+
+class TqdmMonitor(trt.IProgressMonitor):
+    """Shows the outermost phase of a build as a bar, and the phase inside it as its label.
+
+    TensorRT may call it from its own threads. ``step_complete`` must return True: False, None or an exception
+    cancels the build.
+    """
+
+    def __init__(self) -> None:
+        trt.IProgressMonitor.__init__(self)
+        self._bar: tqdm | None = None
+        self._root = ""
+
+    def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+        """A phase begins; the one without a parent is the whole build."""
+        if self._bar is None:
+            self._root = phase_name
+            self._bar = tqdm(total=num_steps, desc=phase_name, leave=False)
+        else:
+            self._bar.set_postfix_str(phase_name, refresh=False)
+
+    def step_complete(self, phase_name: str, step: int) -> bool:
+        """A step is done. True means: go on."""
+        if self._bar is not None and phase_name == self._root:
+            self._bar.update()
+        return True
+
+    def phase_finish(self, phase_name: str) -> None:
+        """A phase ends, also after a failure."""
+        if phase_name == self._root:
+            self.close()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextmanager
+def progress_monitor(wanted: bool | None = None) -> Iterator[TqdmMonitor | None]:
+    """A monitor for one build, or None where no bar is wanted (``TRT_HELPERS_PROGRESS=0``, as in tests)."""
+    if wanted is None:
+        wanted = os.environ.get("TRT_HELPERS_PROGRESS", "1") != "0"
+    monitor = TqdmMonitor() if wanted else None
+    try:
+        yield monitor
+    finally:
+        if monitor is not None:
+            monitor.close()

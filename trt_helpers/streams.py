@@ -1,0 +1,34 @@
+"""Streams, the same in every lane: PyTorch's CUDA streams on a GPU, worker threads on the CPU.
+
+``execute_async_v3`` takes a stream as an integer. ``Stream().handle`` is that integer.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .backend import device
+from .reference.cpu_stream import CpuStream
+
+
+class CudaStream:
+    """``torch.cuda.Stream`` with the names this course uses in every lane.
+
+    Attributes:
+        torch_stream: the stream itself, for ``torch.cuda.stream(...)`` and ``record_stream``.
+    """
+
+    def __init__(self) -> None:
+        self.torch_stream = torch.cuda.Stream()
+
+    @property
+    def handle(self) -> int:
+        """The integer that ``execute_async_v3`` takes: a ``cudaStream_t``."""
+        return self.torch_stream.cuda_stream
+
+    def synchronize(self) -> None:
+        """Wait until everything enqueued so far is done."""
+        self.torch_stream.synchronize()
+
+
+Stream = CudaStream if device.type == "cuda" else CpuStream

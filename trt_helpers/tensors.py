@@ -1,0 +1,73 @@
+"""An engine's I/O tensors by name: dtypes, shapes, tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+
+from .backend import trt
+
+# Every TensorRT type that PyTorch can hold. INT4, FP4 and E8M0 have no counterpart.
+_TORCH = {
+    "FLOAT": torch.float32,
+    "HALF": torch.float16,
+    "BF16": torch.bfloat16,
+    "INT8": torch.int8,
+    "INT32": torch.int32,
+    "INT64": torch.int64,
+    "BOOL": torch.bool,
+    "UINT8": torch.uint8,
+    "FP8": torch.float8_e4m3fn,
+}
+
+
+def to_torch_dtype(dtype: trt.DataType) -> torch.dtype:
+    """``trt.DataType.HALF`` -> ``torch.float16``. Unlike ``trt.nptype`` it knows BF16 and FP8.
+
+    Raises:
+        TypeError: PyTorch has no such type.
+    """
+    if dtype.name not in _TORCH:
+        raise TypeError(f"PyTorch has no dtype for TensorRT's {dtype.name}; it has {', '.join(_TORCH)}")
+    return _TORCH[dtype.name]
+
+
+def to_trt_dtype(dtype: torch.dtype) -> trt.DataType:
+    """``torch.float16`` -> ``trt.DataType.HALF``.
+
+    Raises:
+        TypeError: TensorRT has no such type (float64, for example).
+    """
+    for name, known in _TORCH.items():
+        if known == dtype:
+            return getattr(trt.DataType, name)
+    raise TypeError(f"TensorRT has no data type for {dtype}; it has {', '.join(str(d) for d in _TORCH.values())}")
+
+
+def tensor_names(engine: trt.ICudaEngine) -> list[str]:
+    """All I/O tensors, inputs first."""
+    return [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+
+
+def input_names(engine: trt.ICudaEngine) -> list[str]:
+    """The inputs, in the order of the network."""
+    return [n for n in tensor_names(engine) if engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT]
+
+
+def output_names(engine: trt.ICudaEngine) -> list[str]:
+    """The outputs, in the order of the network."""
+    return [n for n in tensor_names(engine) if engine.get_tensor_mode(n) == trt.TensorIOMode.OUTPUT]
+
+
+def describe_engine(engine: trt.ICudaEngine) -> pd.DataFrame:
+    """One row for each I/O tensor: name, mode, dtype, engine shape (-1: known only at run time), location."""
+    rows = [
+        {
+            "mode": engine.get_tensor_mode(name).name,
+            "dtype": engine.get_tensor_dtype(name).name,
+            "engine shape": str(tuple(engine.get_tensor_shape(name))),
+            "location": engine.get_tensor_location(name).name,
+        }
+        for name in tensor_names(engine)
+    ]
+    return pd.DataFrame(rows, index=pd.Index(tensor_names(engine), name="tensor"))
