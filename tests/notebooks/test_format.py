@@ -1,0 +1,37 @@
+"""The stored notebooks: each follows every rule of tools/notebook_checks.py, and agrees with its lesson."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.notebook_checks import CHECKS
+from tools.notebooks import ROOT, drift, lessons
+
+NOTEBOOKS = [
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+    *sorted((ROOT / "notebooks/solutions").glob("*.ipynb")),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT / "notebooks").as_posix())
+def test_notebook_follows_the_rule(path: Path, check) -> None:
+    assert list(check(nbformat.read(path, 4))) == []
+
+
+def test_notebooks_agree_with_their_lessons() -> None:
+    assert list(drift(ROOT)) == []
+
+
+def test_lessons_and_notebooks_hold_the_same_names() -> None:
+    names = [path.stem for path in lessons(ROOT)]
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == names
+    assert sorted(path.stem for path in (ROOT / "notebooks/solutions").glob("*.ipynb")) == names
+
+
+def test_lessons_are_named_by_number_and_no_number_twice() -> None:
+    names = [path.stem for path in lessons(ROOT)]
+    assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in names)
+    assert len({name[:2] for name in names}) == len(names)
