@@ -6,14 +6,28 @@
 Each helper does what a lesson first writes out by hand, and names the lesson in its docstring.
 """
 
-from .backend import Lane, LaneError, device, lane, trt
+import sys
+
+try:
+    from .backend import Lane, LaneError, device, lane, trt
+except ImportError as error:
+    # `python -m trt_helpers` imports the package before its own first line, and has "-m" as its name until then.
+    # The doctor's answer is this message; a traceback would bury it.
+    if sys.argv[:1] == ["-m"]:
+        sys.exit(str(error))
+    raise
+
+from .data_dependent import data_dependent_plan
 from .doctor import show_lane
-from .engine import Logger, Profile, build_plan, load_engine, logger, save_plan
+from .engine import Profile, build_plan, load_engine, save_plan
 from .errors import TensorRTError
 from .execution import allocate_outputs, bind, infer, set_input_shapes
+from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
+from .plots import draw_profiles
+from .sentences import fill_in
 from .streams import Stream
-from .tensors import describe_engine, to_torch_dtype, to_trt_dtype
+from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
 
 __version__ = "0.1.0"
 
@@ -40,10 +54,16 @@ __all__ = [
     "bind",
     "infer",
     "Stream",
+    # lesson 2: bindings and profiles
+    "describe_profiles",
+    "draw_profiles",
+    # lesson 3: setting shapes
+    "data_dependent_plan",
     # masked-word decoding
     "load_masked_lm",
     "export_onnx",
     "tokenize",
     "find_masks",
     "decode_top_k",
+    "fill_in",
 ]

@@ -22,10 +22,14 @@ from types import ModuleType
 import torch
 
 FORCE = "TRT_HELPERS_BACKEND"
+
+OLDEST_TENSORRT = 10
+OLDEST_CAPABILITY = (7, 5)
 RTX_CAPABILITIES = "7.5, 8.0, 8.6, 8.9 and 12.x"
 
 INSTALL_TENSORRT = "pip install 'trt-helpers[gpu]'"
 INSTALL_RTX = "pip install tensorrt-rtx"
+INSTALL_ONNXRUNTIME = "pip install onnxruntime"
 
 
 class LaneError(ImportError):
@@ -51,14 +55,27 @@ class Lane:
     others: dict[str, str]
 
 
-# ---- what each lane needs: an empty string is "nothing is missing" ---------------------------------------
+# ---- what each lane needs: an empty string is "nothing is missing" -----------------------------------------
 
 
-def _import(name: str) -> ModuleType | None:
+def _import(name: str) -> tuple[ModuleType | None, str]:
+    """A module, or why there is none."""
     try:
-        return importlib.import_module(name)
-    except Exception:  # a broken CUDA library raises OSError, a stub package almost anything
-        return None
+        return importlib.import_module(name), ""
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            return None, f"the package {name} is not installed"
+        reason = str(error)
+    except Exception as error:  # a missing CUDA library raises OSError, a half-installed package almost anything
+        reason = f"{type(error).__name__}: {error}"
+    return None, f"the package {name} is installed, but importing it fails ({reason.splitlines()[0]})"
+
+
+def _without_builder(name: str, module: ModuleType, install: str) -> str:
+    """Type stubs alone make an import succeed, as an empty package; so capability is asked for, not a name."""
+    if hasattr(module, "Builder"):
+        return ""
+    return f"the package {name} found here holds no Builder: type stubs or a runtime only ({install})"
 
 
 def _no_cuda() -> str:
@@ -78,45 +95,58 @@ def _gpu() -> str:
     return f"{torch.cuda.get_device_name()} (compute capability {major}.{minor})"
 
 
+def _rtx_supports(capability: tuple[int, int]) -> bool:
+    return capability in {(7, 5), (8, 0), (8, 6), (8, 9)} or capability[0] == 12
+
+
 def missing_for_tensorrt() -> str:
     """What the lane ``tensorrt`` lacks on this machine."""
-    module = _import("tensorrt")
+    module, missing = _import("tensorrt")
     if module is None:
-        return f"the package tensorrt is not installed ({INSTALL_TENSORRT}, on a machine with an NVIDIA GPU)"
-    if not hasattr(module, "Builder"):
-        return f"the package tensorrt found here holds no Builder: type stubs or a runtime only ({INSTALL_TENSORRT})"
-    if int(module.__version__.split(".")[0]) < 10:
+        return f"{missing} ({INSTALL_TENSORRT}, on a machine with an NVIDIA GPU)"
+    if _without_builder("tensorrt", module, INSTALL_TENSORRT):
+        return _without_builder("tensorrt", module, INSTALL_TENSORRT)
+    if int(module.__version__.split(".")[0]) < OLDEST_TENSORRT:
         return f"TensorRT {module.__version__} is too old, 10.0 or newer is needed ({INSTALL_TENSORRT})"
     if _no_cuda():
         return _no_cuda()
-    if _capability() < (7, 5):
+    if _capability() < OLDEST_CAPABILITY:
         return f"{_gpu()} is too old for TensorRT, which needs compute capability 7.5 or newer"
     return ""
 
 
 def missing_for_tensorrt_rtx() -> str:
     """What the lane ``tensorrt_rtx`` lacks on this machine."""
-    if not hasattr(_import("tensorrt_rtx"), "Builder"):
-        return f"the package tensorrt_rtx is not installed ({INSTALL_RTX})"
+    if _missing_builder():
+        return _missing_builder()
     if _no_cuda():
         return _no_cuda()
-    if _capability() not in {(7, 5), (8, 0), (8, 6), (8, 9)} and _capability()[0] != 12:
-        return (
-            f"TensorRT-RTX does not support {_gpu()}; it supports {RTX_CAPABILITIES}. "
-            f"The full TensorRT supports it ({INSTALL_TENSORRT})"
-        )
+    if not _rtx_supports(_capability()):
+        refused = f"TensorRT-RTX does not support {_gpu()}; it supports {RTX_CAPABILITIES}"
+        if _capability() < OLDEST_CAPABILITY:
+            return refused
+        return f"{refused}. The full TensorRT supports this GPU ({INSTALL_TENSORRT})"
     return ""
 
 
 def missing_for_reference() -> str:
     """What the lane ``reference`` lacks on this machine."""
-    if platform.machine().lower() not in {"x86_64", "amd64"} or platform.system() not in {"Linux", "Windows"}:
-        return f"its builder exists for Linux and Windows on x86-64 only, this is {platform.system()} on {platform.machine()}"
-    if not hasattr(_import("tensorrt_rtx"), "Builder"):
-        return f"it builds with tensorrt_rtx, which is not installed ({INSTALL_RTX})"
-    if _import("onnxruntime") is None:
-        return "it runs on onnxruntime, which is not installed (pip install onnxruntime)"
+    system, machine = platform.system(), platform.machine()
+    if machine.lower() not in {"x86_64", "amd64"} or system not in {"Linux", "Windows"}:
+        return f"its builder exists for Linux and Windows on x86-64 only, this is {system} on {machine}"
+    if _missing_builder():
+        return f"it builds with TensorRT-RTX, but {_missing_builder()}"
+    module, missing = _import("onnxruntime")
+    if module is None:
+        return f"it runs on ONNX Runtime, but {missing} ({INSTALL_ONNXRUNTIME})"
     return ""
+
+
+def _missing_builder() -> str:
+    module, missing = _import("tensorrt_rtx")
+    if module is None:
+        return f"{missing} ({INSTALL_RTX})"
+    return _without_builder("tensorrt_rtx", module, INSTALL_RTX)
 
 
 _NEEDS = {
@@ -126,7 +156,7 @@ _NEEDS = {
 }
 
 
-# ---- the choice --------------------------------------------------------------------------------------------
+# ---- the choice ---------------------------------------------------------------------------------------------
 
 
 def choose(forced: str = "") -> Lane:
@@ -136,16 +166,19 @@ def choose(forced: str = "") -> Lane:
         LaneError: none works, or not the forced one.
     """
     if forced and forced not in _NEEDS:
-        raise LaneError(f"{FORCE}={forced!r} is not a lane; the lanes are {', '.join(_NEEDS)}")
+        raise LaneError(f"{FORCE}={forced!r} is not a lane; the lanes are {', '.join(_NEEDS)}.")
     missing = {name: needs() for name, needs in _NEEDS.items()}
-    wanted = [forced] if forced else list(_NEEDS)
-    name = next((name for name in wanted if not missing[name]), None)
-    if name is None:
-        reasons = "\n".join(f"  {lane}: {missing[lane]}" for lane in wanted)
-        raise LaneError(f"No lane works on this machine.\n{reasons}")
+    working = [name for name in _NEEDS if not missing[name]]
+    if not working:
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in missing.items())
+        raise LaneError(f"No lane works on this machine.{reasons}")
+    if forced and forced not in working:
+        without = f"Without {FORCE} this machine gets the lane '{working[0]}'."
+        raise LaneError(f"{FORCE}={forced} asks for a lane that does not work here: {missing[forced]}.\n{without}")
+    name = forced or working[0]
     trt = importlib.import_module("trt_helpers.reference" if name == "reference" else name)
-    others = {lane: _why_not(lane, reason, name, forced) for lane, reason in missing.items() if lane != name}
-    return Lane(name, trt, _device(name), _why(name, forced, missing), others)
+    others = {lane: _why_not(reason, name, forced) for lane, reason in missing.items() if lane != name}
+    return Lane(name, trt, _device(name), _why(name, forced), others)
 
 
 def _device(name: str) -> torch.device:
@@ -156,17 +189,18 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda")
 
 
-def _why(name: str, forced: str, missing: dict[str, str]) -> str:
+def _why(name: str, forced: str) -> str:
     if forced:
         return f"{FORCE}={name} asks for it"
     if name != "reference":
         return f"{_gpu()} is supported"
-    if "does not support" in missing["tensorrt_rtx"]:
-        return "TensorRT-RTX refuses this GPU and the full TensorRT is not usable: the runtime is our stand-in"
+    if not _no_cuda() and not _rtx_supports(_capability()):
+        refused = f"TensorRT-RTX refuses {_gpu()} and the full TensorRT is not usable"
+        return f"{refused}: the builder is NVIDIA's, the runtime is our stand-in"
     return "no GPU that TensorRT can use: the builder is NVIDIA's, the runtime is our stand-in"
 
 
-def _why_not(lane: str, reason: str, chosen: str, forced: str) -> str:
+def _why_not(reason: str, chosen: str, forced: str) -> str:
     if reason:
         return reason
     return f"it would work, but {FORCE}={forced} is set" if forced else f"it would work, but {chosen} comes first"

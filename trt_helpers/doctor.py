@@ -11,7 +11,16 @@ import torch
 
 from .backend import device, lane, trt
 
-PACKAGES = ("tensorrt", "tensorrt_rtx", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "transformers", "jupyterlab")
+PACKAGES = (
+    "tensorrt",
+    "tensorrt_rtx",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "transformers",
+    "jupyterlab",
+)
 
 WHAT_IS_REAL = {
     "tensorrt": "parser, builder and runtime are TensorRT's",
@@ -23,7 +32,7 @@ WHAT_IS_REAL = {
 def show_lane() -> None:
     """Print the lane, what is real in it, and the versions. The first cell of every lesson."""
     print(f"lane      {lane.name}: {WHAT_IS_REAL[lane.name]}")
-    print(f"TensorRT  {trt.__name__.split('.')[0] if lane.name != 'reference' else 'tensorrt_rtx'} {trt.__version__}")
+    print(f"TensorRT  {'tensorrt' if lane.name == 'tensorrt' else 'tensorrt_rtx'} {trt.__version__}")
     print(f"PyTorch   {torch.__version__} on {device.type}, Python {platform.python_version()}")
 
 
@@ -32,6 +41,14 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _providers() -> str:
+    try:
+        import onnxruntime
+    except ImportError:  # only the reference lane needs it
+        return "not installed"
+    return ", ".join(onnxruntime.get_available_providers())
 
 
 def _gpus() -> list[str]:
@@ -70,8 +87,6 @@ def try_inference() -> str:
 
 def main() -> int:
     """Print the report. 0 if the lane works, 1 if its inference failed."""
-    import onnxruntime
-
     from . import masked_lm
 
     print(f"This machine gets the lane '{lane.name}': {lane.why}.")
@@ -81,7 +96,7 @@ def main() -> int:
     machine = {
         "system": f"{platform.system()} {platform.machine()}",
         "GPU": "; ".join(_gpus()),
-        "ONNX Runtime": ", ".join(onnxruntime.get_available_providers()),
+        "ONNX Runtime": _providers(),
         "model": "shipped, found" if masked_lm.MODEL_FOLDER.exists() else "the shipped model is missing",
     }
     _section("Machine", machine)

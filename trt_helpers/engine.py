@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import operator
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import onnx
 
 from .backend import lane, trt
 from .errors import TensorRTError, recognise
-from .log import make_logger_class
+from .files import written_whole
+from .log import Logger, Message, first_error, logger
 from .progress import progress_monitor
 
 Shape = tuple[int, ...]
-
-Logger = make_logger_class(trt)
-
-# TensorRT keeps the first logger it is given for the whole process, so the lane has one too.
-logger = Logger()
 
 
 class Profile(dict):
@@ -31,13 +26,25 @@ class Profile(dict):
     An engine accepts every shape between min and max; it is tuned for opt, which decides speed only.
     """
 
-    def __init__(self, shapes: dict[str, tuple[Shape, Shape, Shape]] | None = None, **named: tuple) -> None:
+    def __init__(
+        self,
+        shapes: dict[str, tuple[Shape, Shape, Shape]] | None = None,
+        **named: tuple[Shape, Shape, Shape],
+    ) -> None:
         super().__init__({**(shapes or {}), **named})
 
     @classmethod
-    def same(cls, names: Sequence[str], min: Shape, opt: Shape, max: Shape) -> Profile:  # noqa: A002
+    def same(cls, names: Sequence[str], min: Shape, opt: Shape, max: Shape) -> Profile:
         """The same three shapes for several inputs, as BERT's three have them."""
         return cls(dict.fromkeys(names, (min, opt, max)))
+
+
+def _collected(log: trt.ILogger) -> AbstractContextManager[list[Message]]:
+    """What TensorRT says in a ``with`` block, kept for the error's text; another logger keeps it to itself."""
+    return log.quietly() if isinstance(log, Logger) else nullcontext([])
+
+
+# ---- ONNX to plan -------------------------------------------------------------------------------------------
 
 
 def build_plan(
@@ -62,92 +69,129 @@ def build_plan(
         TensorRTError: the file is missing, the parser or the builder refused it; in TensorRT's words and ours.
     """
     log = log or logger
-    path, data = _onnx_bytes(onnx_model)
-    with log.quietly() if isinstance(log, Logger) else nullcontext([]) as messages:
+    profiles = [profiles] if isinstance(profiles, dict) else list(profiles)
+    name, data, folder = _onnx_bytes(onnx_model)
+    with _collected(log) as messages:
         builder = trt.Builder(log)
         network = builder.create_network()
-        parser = trt.OnnxParser(network, log)
-        _parse(parser, network, path, data)
+        _parse(trt.OnnxParser(network, log), network, name, data, folder)
         config = builder.create_builder_config()
-        _add_profiles(builder, network, config, [profiles] if isinstance(profiles, dict) else profiles, messages)
+        _add_profiles(builder, network, config, profiles, messages)
         with progress_monitor(progress) as monitor:
-            config.progress_monitor = monitor
+            if monitor is not None:
+                config.progress_monitor = monitor
             plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise _build_error(network, messages)
+        raise _build_error(network, profiles, first_error(messages))
     return plan
 
 
-def _onnx_bytes(onnx_model: str | Path | bytes | onnx.ModelProto) -> tuple[str, bytes]:
-    """What to call the model in messages, and its bytes."""
+def _onnx_bytes(onnx_model: str | Path | bytes | onnx.ModelProto) -> tuple[str, bytes, str | None]:
+    """What to call the model in messages, its bytes, and the file that they came from."""
     if isinstance(onnx_model, onnx.ModelProto):
-        return "the ONNX model", onnx_model.SerializeToString()
-    if isinstance(onnx_model, bytes):
-        return "the ONNX model", onnx_model
+        return "the ONNX model", onnx_model.SerializeToString(), None
+    if isinstance(onnx_model, bytes | bytearray | memoryview):
+        return "the ONNX model", bytes(onnx_model), None
     path = Path(onnx_model)
     try:
-        return path.name, path.read_bytes()
+        return path.name, path.read_bytes(), str(path)
     except FileNotFoundError:
-        raise TensorRTError("onnx_missing", path=onnx_model) from None
+        raise TensorRTError("onnx_missing", path=str(path)) from None
     except OSError as error:
-        raise TensorRTError("onnx_unreadable", path=onnx_model, reason=error.strerror) from None
+        raise TensorRTError("onnx_unreadable", path=str(path), reason=error.strerror) from None
 
 
-def _parse(parser: trt.OnnxParser, network: trt.INetworkDefinition, path: str, data: bytes) -> None:
-    if not parser.parse(data):
-        words = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        reason = "; ".join(words) or "no reason given"
-        if "Failed to parse the ONNX model" in reason:
-            raise TensorRTError("onnx_unreadable", path=path, reason="its bytes are not an ONNX graph.")
-        raise TensorRTError("onnx_refused", path=path, reason=reason)
+def _parse(parser: trt.OnnxParser, network: trt.INetworkDefinition, name: str, data: bytes, path: str | None) -> None:
+    # Weights may lie in a file of their own, whose place is known only from the model's.
+    parsed = parser.parse(data) if path is None else parser.parse(data, path)
+    if not parsed:
+        words = "; ".join(_parser_words(parser.get_error(i)) for i in range(parser.num_errors)) or "no reason given."
+        if "Failed to parse the ONNX model" in words:
+            raise TensorRTError("onnx_unreadable", path=name, reason="its bytes are not an ONNX graph")
+        raise TensorRTError("onnx_refused", path=name, reason=words)
     if not network.num_inputs or not network.num_outputs:
-        raise TensorRTError("onnx_empty", path=path, inputs=network.num_inputs, outputs=network.num_outputs)
+        raise TensorRTError("onnx_empty", path=name, inputs=network.num_inputs, outputs=network.num_outputs)
 
 
-def _add_profiles(builder, network, config, profiles: Sequence[Profile], messages: list) -> None:
+def _parser_words(error: trt.ParserError) -> str:
+    """The parser's sentence alone often does not say which node it is about."""
+    if not error.node_operator():
+        return error.desc()
+    return f"{error.desc()} (operator {error.node_operator()}, node '{error.node_name()}')"
+
+
+def _add_profiles(
+    builder: trt.Builder,
+    network: trt.INetworkDefinition,
+    config: trt.IBuilderConfig,
+    profiles: Sequence[Profile],
+    messages: list[Message],
+) -> None:
     known = [network.get_input(i).name for i in range(network.num_inputs)]
     for index, shapes in enumerate(profiles):
         profile = builder.create_optimization_profile()
-        for name, (low, opt, high) in shapes.items():
+        for name, three in shapes.items():
             if name not in known:
-                raise TensorRTError("profile_unknown_input", profile=index, tensor=name, known=", ".join(known))
-            _set_shape(profile, index, name, low, opt, high)
+                names = ", ".join(known)
+                raise TensorRTError("profile_unknown_input", profile=index, tensor=name, known=names)
+            if detail := _not_three_shapes(name, three):
+                raise TensorRTError("profile_invalid", profile=index, detail=detail)
+            profile.set_shape(name, *three)
         if config.add_optimization_profile(profile) < 0:
-            words = next((m.text for m in messages if "Invalid optimization profiles" in m.text), "")
-            raise TensorRTError("profile_invalid", words, profile=index, detail=_what_is_wrong(shapes))
+            detail = " ".join(filter(None, (_not_ordered(name, *three) for name, three in shapes.items())))
+            raise TensorRTError("profile_invalid", first_error(messages), profile=index, detail=detail)
 
 
-def _set_shape(profile, index: int, name: str, low: Shape, opt: Shape, high: Shape) -> None:
+def _not_three_shapes(name: str, three: object) -> str:
+    """What ``set_shape`` would refuse with a TypeError or a RuntimeError that does not say which input it was."""
     try:
-        profile.set_shape(name, low, opt, high)
-    except (RuntimeError, ValueError, TypeError) as error:
-        detail = f"{name}: {low}, {opt}, {high}. {str(error).splitlines()[0]}"
-        raise TensorRTError("profile_invalid", profile=index, detail=detail) from None
+        sizes = [[operator.index(size) for size in shape] for shape in three]
+    except TypeError:
+        sizes = []
+    if len(sizes) != 3:
+        return f"{name}: expected three shapes (min, opt, max), tuples of whole numbers, got {three}."
+    if any(not 0 <= size < 2**31 for shape in sizes for size in shape):
+        return f"{name}: {three} has a size below 0 or above 2147483647."
+    return ""
 
 
-def _what_is_wrong(shapes: Profile) -> str:
-    for name, (low, opt, high) in shapes.items():
-        if not len(low) == len(opt) == len(high):
-            return f"{name}: {low}, {opt}, {high} differ in their number of dimensions."
-        for i, (a, b, c) in enumerate(zip(low, opt, high, strict=True)):
-            if not a <= b <= c:
-                return f"{name}: dimension {i} has min {a}, opt {b}, max {c}."
-    return "TensorRT did not say more."
+def _not_ordered(name: str, low: Shape, opt: Shape, high: Shape) -> str:
+    """What ``add_optimization_profile`` refuses by returning -1."""
+    if not len(low) == len(opt) == len(high):
+        return f"{name}: {low}, {opt}, {high} differ in their number of dimensions."
+    for i, (a, b, c) in enumerate(zip(low, opt, high, strict=True)):
+        if not a <= b <= c:
+            return f"{name}: dimension {i} has min {a}, opt {b}, max {c}."
+    return ""
 
 
-def _build_error(network: trt.INetworkDefinition, messages: list) -> TensorRTError:
-    """Turn the builder's None into the reason that it logged."""
-    errors = [m.text for m in messages if m.severity in "FE"]
-    words = next((text for text in errors if "buildSerializedNetwork" in text), errors[-1] if errors else "")
-    refusal = recognise(words)
-    if refusal and refusal.key == "profile_missing":
-        inputs = [network.get_input(i) for i in range(network.num_inputs)]
-        names = ", ".join(t.name for t in inputs if -1 in tuple(t.shape))
-        return TensorRTError("profile_missing", words, tensors=names)
-    if refusal and refusal.key == "profile_incomplete":
-        name, _, profile = words.split("input tensor ", 1)[1].partition(" is missing dimensions in profile ")
-        return TensorRTError("profile_incomplete", words, tensor=name, profile=profile.split(".")[0])
+def _build_error(network: trt.INetworkDefinition, profiles: Sequence[Profile], words: str) -> TensorRTError:
+    """Why the builder returned None: a profile that does not fit the network, else its own words."""
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    shapes = {tensor.name: tuple(tensor.shape) for tensor in inputs}
+    dynamic = [name for name, shape in shapes.items() if -1 in shape]
+    if dynamic and not profiles:
+        return TensorRTError("profile_missing", words, tensors=", ".join(dynamic))
+    for index, profile in enumerate(profiles):
+        for name in dynamic:
+            if name not in profile:
+                return TensorRTError("profile_incomplete", words, tensor=name, profile=index)
+        for name, three in profile.items():
+            if any(not _fits(shape, shapes[name]) for shape in three):
+                asked = " ".join(map(str, map(tuple, three)))
+                facts = {"tensor": name, "profile": index, "asked": asked, "network": shapes[name]}
+                return TensorRTError("profile_mismatch", words, **facts)
     return TensorRTError("build_failed", words)
+
+
+def _fits(shape: Shape, network_shape: Shape) -> bool:
+    """Whether a shape has the network's rank, and its size wherever that is fixed."""
+    if len(shape) != len(network_shape):
+        return False
+    return all(fixed in (-1, size) for size, fixed in zip(shape, network_shape, strict=True))
+
+
+# ---- plan to disk, plan to engine -------------------------------------------------------------------------
 
 
 def save_plan(plan: trt.IHostMemory, path: str | Path) -> Path:
@@ -155,19 +199,15 @@ def save_plan(plan: trt.IHostMemory, path: str | Path) -> Path:
 
     A plan carries the versions that it was built with: TensorRT's in its own header, and in the reference lane
     also those of this package, with a checksum over the whole file.
+
+    Raises:
+        TensorRTError: the plan is None, because its build failed and nobody looked.
     """
+    if plan is None:
+        raise TensorRTError("build_failed", logger.last_error)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(memoryview(plan).cast("B"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with written_whole(path) as unfinished:
+        unfinished.write_bytes(memoryview(plan).cast("B"))
     return path
 
 
@@ -182,45 +222,49 @@ def load_engine(plan: str | Path | bytes | trt.IHostMemory, *, log: trt.ILogger 
         TensorRTError: no such file, or TensorRT returned None: foreign, truncated, edited, or built for another
             version or GPU. Nothing of the plan has run.
     """
+    if plan is None:
+        raise TensorRTError("build_failed", logger.last_error)
     log = log or logger
     name, data = _plan_bytes(plan)
-    with log.quietly() if isinstance(log, Logger) else nullcontext([]) as messages:
+    with _collected(log) as messages:
         engine = trt.Runtime(log).deserialize_cuda_engine(data)
     if engine is None:
-        raise _plan_error(name, data, [m.text for m in messages if m.severity in "FE"])
+        raise _plan_error(name, data, first_error(messages))
     return engine
 
 
-def _plan_bytes(plan: object) -> tuple[str, object]:
+def _plan_bytes(plan: str | Path | bytes | trt.IHostMemory) -> tuple[str, bytes | trt.IHostMemory]:
+    """What to call the plan in messages, and its content."""
     if not isinstance(plan, str | Path):
         return "The plan", plan
     try:
         return Path(plan).name, Path(plan).read_bytes()
     except FileNotFoundError:
-        raise TensorRTError("plan_missing", plan=plan) from None
+        raise TensorRTError("plan_missing", plan=str(plan)) from None
     except OSError as error:
-        raise TensorRTError("plan_unreadable", plan=plan, reason=error.strerror) from None
+        raise TensorRTError("plan_unreadable", plan=str(plan), reason=error.strerror) from None
 
 
-def _plan_error(name: str, data: object, errors: list[str]) -> TensorRTError:
+def _plan_error(name: str, data: bytes | trt.IHostMemory, words: str) -> TensorRTError:
     """Say what is wrong with a plan, from TensorRT's line and the file's first bytes."""
-    words = errors[0] if errors else ""
     refusal = recognise(words)
-    key = refusal.key if refusal else "plan_refused"
-    between = lambda a, b: words.partition(a)[2].partition(b)[0]  # noqa: E731
     facts = {
         "plan": name,
         "lane": lane.name,
         "what": _what_is_it(bytes(memoryview(data).cast("B")[:4])),
-        "reason": between("blobSize failed. ", ")") or "its length is not the one in its header.",
-        "found": between("has format ", ","),
-        "expected": between("reads format ", "."),
+        "reason": words.partition("blobSize failed. ")[2].removesuffix(")")
+        or "its length is not the one in its header.",
+        "found": words.partition("has format ")[2].partition(",")[0],
+        "expected": words.partition("reads format ")[2].partition(".")[0],
     }
-    return TensorRTError(key, words, **facts)
+    if refusal is None or not refusal.needs <= facts.keys():
+        return TensorRTError("plan_refused", words, plan=name)
+    return TensorRTError(refusal.key, words, **facts)
 
 
 def _what_is_it(first: bytes) -> str:
-    kinds = {b"ftrt": "a plan of TensorRT", b"vtrt": "a plan of TensorRT-RTX", b"PK\x03\x04": "a PyTorch or zip file"}
-    if first[:1] == b"\x08":
+    """What a file is by its first four bytes."""
+    if first[:1] == b"\x08":  # the field ir_version, which every exporter writes first
         return "an ONNX file"
+    kinds = {b"ftrt": "a plan of TensorRT", b"vtrt": "a plan of TensorRT-RTX", b"PK\x03\x04": "a zip file"}
     return kinds.get(first, "not a plan")

@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from string import Formatter
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Refusal:
     remedy: str
     marks: list[str] = field(default_factory=list)
 
+    @property
+    def needs(self) -> set[str]:
+        """The names of the facts that our two sentences are filled in with."""
+        return {name for _, name, _, _ in Formatter().parse(self.says + self.remedy) if name is not None}
+
 
 @cache
 def refusals() -> dict[str, Refusal]:
@@ -32,7 +38,7 @@ def refusals() -> dict[str, Refusal]:
 
 
 def log_line(key: str, **facts: object) -> str:
-    """TensorRT's log line for a refusal, filled in. Source and file:line are left out: they change with every release."""
+    """TensorRT's log line for a refusal, filled in, without file and line number: they change with every release."""
     return refusals()[key].log.format(**facts)
 
 

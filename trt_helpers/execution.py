@@ -2,73 +2,108 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from weakref import WeakKeyDictionary
 
 import torch
 
 from .backend import device, trt
-from .engine import logger
 from .errors import TensorRTError, log_line, recognise
+from .log import first_error, logger
 from .streams import Stream
-from .tensors import input_names, output_names, tensor_names, to_torch_dtype
+from .tensors import IOTensor, input_names, io_tensors, output_names, to_torch_dtype
 
+Shape = tuple[int, ...]
 Tensors = Mapping[str, torch.Tensor]
 
 
-def set_input_shapes(context: trt.IExecutionContext, inputs: Mapping[str, torch.Tensor | tuple[int, ...]]) -> None:
+@dataclass
+class _Kept:
+    """What ``infer`` needs of a context for every request: asking again costs more than a small inference."""
+
+    tensors: dict[str, IOTensor]
+    stream: Stream | None = None
+
+
+# Made at a context's first request and gone with it. A context works on one request at a time, so one stream is enough.
+_kept: WeakKeyDictionary[trt.IExecutionContext, _Kept] = WeakKeyDictionary()
+
+
+# ---- shapes -------------------------------------------------------------------------------------------------
+
+
+def set_input_shapes(context: trt.IExecutionContext, inputs: Mapping[str, torch.Tensor | Shape]) -> None:
     """Tell the context how big each input is.
 
     Parameters:
         inputs: for each input a tensor, or just its shape.
 
     Raises:
-        TensorRTError: the name is unknown, or the shape is not allowed under the active profile. The context
-            keeps its old shape and stays usable.
+        TensorRTError: the name is unknown, or the shape is not allowed under the active profile. That input keeps
+            its old shape, and the context stays usable.
     """
     for name, value in inputs.items():
-        shape = tuple(value.shape if isinstance(value, torch.Tensor) else value)
+        shape = _as_shape(name, value)
+        words = ""
         with logger.quietly() as messages:
-            accepted = context.set_input_shape(name, shape)
+            try:
+                accepted = context.set_input_shape(name, shape)
+            except RuntimeError as error:  # more dimensions than TensorRT has, or a size beyond 32 bits
+                accepted, words = False, str(error)
         if not accepted:
-            raise _shape_error(context, name, shape, _words(messages))
+            raise _shape_error(context, name, shape, words or first_error(messages))
 
 
-def _words(messages: list) -> str:
-    """TensorRT's own line among what was just logged; empty if it went to another logger."""
-    return next((m.text for m in messages if m.severity in "FE"), "")
+def _as_shape(name: str, value: object) -> Shape:
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    try:
+        return tuple(operator.index(size) for size in value)
+    except TypeError:
+        raise TensorRTError("not_a_shape", tensor=name, asked=repr(value)) from None
 
 
-def _shape_error(context: trt.IExecutionContext, name: str, asked: tuple, words: str) -> TensorRTError:
+def _shape_error(context: trt.IExecutionContext, name: str, asked: Shape, words: str) -> TensorRTError:
     engine = context.engine
     if name not in input_names(engine):
         return _name_error(engine, name, words)
-    engine_shape = tuple(engine.get_tensor_shape(name))
-    facts = {"tensor": name, "asked": asked, "engine": engine_shape}
-    if len(asked) != len(engine_shape):
-        return TensorRTError("shape_wrong_rank", words, **facts, asked_rank=len(asked), engine_rank=len(engine_shape))
-    for i, (have, want) in enumerate(zip(asked, engine_shape, strict=True)):
+    wanted = tuple(engine.get_tensor_shape(name))
+    facts = {"tensor": name, "asked": asked, "engine": wanted}
+    if len(asked) != len(wanted):
+        ranks = {"asked_rank": len(asked), "engine_rank": len(wanted)}
+        return TensorRTError("shape_wrong_rank", words, **facts, **ranks)
+    for i, (have, want) in enumerate(zip(asked, wanted, strict=True)):
         if want not in (-1, have):
             detail = f"Dimension {i} must be {want}, not {have}."
             return TensorRTError("shape_static_mismatch", words, **facts, detail=detail)
     profile = context.active_optimization_profile
     low, _, high = (tuple(s) for s in engine.get_tensor_profile_shape(name, profile))
     detail = _out_of_range_detail(asked, low, high)
-    return TensorRTError("shape_out_of_range", words, **facts, profile=profile, min=low, max=high, detail=detail)
+    allowed = {"profile": profile, "min": low, "max": high}
+    return TensorRTError("shape_out_of_range", words, **facts, **allowed, detail=detail)
 
 
-def _name_error(engine: trt.ICudaEngine, name: str, words: str) -> TensorRTError:
+def _name_error(engine: trt.ICudaEngine, name: str, words: str = "") -> TensorRTError:
+    """A name that is no input: an output, or nothing at all."""
     if name in output_names(engine):
         return TensorRTError("not_an_input", words, tensor=name)
-    return TensorRTError("unknown_tensor", words, kind="input", tensor=name, known=", ".join(input_names(engine)))
+    known = ", ".join(input_names(engine))
+    return TensorRTError("unknown_tensor", words, kind="input", tensor=name, known=known)
 
 
-def _out_of_range_detail(asked: tuple, low: tuple, high: tuple) -> str:
+def _out_of_range_detail(asked: Shape, low: Shape, high: Shape) -> str:
     for i, (size, smallest, largest) in enumerate(zip(asked, low, high, strict=True)):
         if size < smallest:
             return f"{size} is less than {smallest} in dimension {i}."
         if size > largest:
             return f"{size} is more than {largest} in dimension {i}."
     return ""
+
+
+# ---- outputs and addresses ----------------------------------------------------------------------------------
 
 
 def allocate_outputs(context: trt.IExecutionContext) -> dict[str, torch.Tensor]:
@@ -79,14 +114,21 @@ def allocate_outputs(context: trt.IExecutionContext) -> dict[str, torch.Tensor]:
     Raises:
         TensorRTError: an input shape is missing, the shapes disagree, or an output's size depends on the data.
     """
+    engine = context.engine
+    return {
+        name: torch.empty(shape, dtype=to_torch_dtype(engine.get_tensor_dtype(name)), device=device)
+        for name, shape in _output_shapes(context).items()
+    }
+
+
+def _output_shapes(context: trt.IExecutionContext) -> dict[str, Shape]:
+    """The size of each output, once all input shapes are set."""
     _check_specified(context)
-    outputs = {}
-    for name in output_names(context.engine):
-        shape = tuple(context.get_tensor_shape(name))
+    shapes = {name: tuple(context.get_tensor_shape(name)) for name in output_names(context.engine)}
+    for name, shape in shapes.items():
         if -1 in shape:
             raise TensorRTError("output_shape_unknown", tensor=name, shape=shape)
-        outputs[name] = torch.empty(shape, dtype=to_torch_dtype(context.engine.get_tensor_dtype(name)), device=device)
-    return outputs
+    return shapes
 
 
 def _check_specified(context: trt.IExecutionContext) -> None:
@@ -94,12 +136,17 @@ def _check_specified(context: trt.IExecutionContext) -> None:
         try:
             missing = context.infer_shapes()
         except RuntimeError:
-            shapes = {n: tuple(context.get_tensor_shape(n)) for n in input_names(context.engine)}
-            listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise TensorRTError("shapes_disagree", _words(messages), shapes=listed) from None
-    missing = [n for n in missing if not context.engine.is_shape_inference_io(n)]
+            raise _disagreement(context, first_error(messages)) from None
+    # The value of a shape input counts too, but it is read from its address, which comes later.
+    missing = [name for name in missing if not context.engine.is_shape_inference_io(name)]
     if missing:
         raise TensorRTError("shapes_not_specified", tensors=", ".join(missing))
+
+
+def _disagreement(context: trt.IExecutionContext, words: str) -> TensorRTError:
+    names = input_names(context.engine)
+    shapes = ", ".join(f"{name} {tuple(context.get_tensor_shape(name))}" for name in names)
+    return TensorRTError("shapes_disagree", words, shapes=shapes)
 
 
 def bind(context: trt.IExecutionContext, tensors: Tensors) -> None:
@@ -110,44 +157,43 @@ def bind(context: trt.IExecutionContext, tensors: Tensors) -> None:
     Raises:
         TensorRTError: an unknown name; a wrong dtype, device or memory layout, which TensorRT would not notice.
     """
+    known = io_tensors(context.engine)
     for name, tensor in tensors.items():
-        if name not in tensor_names(context.engine):
-            known = ", ".join(tensor_names(context.engine))
-            raise TensorRTError("unknown_tensor", kind="tensor", tensor=name, known=known)
-        _check_tensor(context.engine, name, tensor)
-        # An empty tensor has address 0, which TensorRT takes for "not set": any other address will do.
-        address = tensor.data_ptr() or _placeholder().data_ptr()
-        if not context.set_tensor_address(name, address):
-            raise TensorRTError("refused", logger.last_error, call=f"set_tensor_address({name!r}, ...)")
+        if name not in known:
+            raise TensorRTError("unknown_tensor", kind="tensor", tensor=name, known=", ".join(known))
+        _check_tensor(name, tensor, known[name])
+    _set_addresses(context, tensors)
 
 
-_placeholders: list[torch.Tensor] = []
+def _set_addresses(context: trt.IExecutionContext, tensors: Tensors) -> None:
+    with logger.quietly() as messages:
+        for name, tensor in tensors.items():
+            # An empty tensor has address 0, which TensorRT takes for "not set": any other address will do.
+            if not context.set_tensor_address(name, tensor.data_ptr() or _somewhere().data_ptr()):
+                call = f"set_tensor_address({name!r}, ...)"
+                raise TensorRTError("refused", first_error(messages), call=call)
 
 
-def _placeholder() -> torch.Tensor:
-    if not _placeholders:
-        _placeholders.append(torch.empty(512, dtype=torch.uint8, device=device))
-    return _placeholders[0]
+@cache
+def _somewhere() -> torch.Tensor:
+    """A little memory that nobody reads or writes: only its address is wanted."""
+    return torch.empty(512, dtype=torch.uint8, device=device)
 
 
-def _check_tensor(engine: trt.ICudaEngine, name: str, tensor: torch.Tensor) -> None:
+def _check_tensor(name: str, tensor: torch.Tensor, wanted: IOTensor) -> None:
     """What no address can show, so that TensorRT never complains about it."""
     if not isinstance(tensor, torch.Tensor):
         raise TensorRTError("not_a_tensor", tensor=name, asked=type(tensor).__name__)
-    wanted = to_torch_dtype(engine.get_tensor_dtype(name))
-    if tensor.dtype != wanted:
-        raise TensorRTError("wrong_dtype", tensor=name, asked=tensor.dtype, wanted=wanted)
-    where = _device_of(engine, name)
-    if tensor.device.type != where:
-        raise TensorRTError("wrong_device", tensor=name, asked=tensor.device.type, wanted=where)
+    if tensor.dtype != wanted.dtype:
+        raise TensorRTError("wrong_dtype", tensor=name, asked=tensor.dtype, wanted=wanted.dtype)
+    if tensor.device.type != wanted.device:
+        raise TensorRTError("wrong_device", tensor=name, asked=tensor.device.type, wanted=wanted.device)
     if not tensor.is_contiguous():
         asked, strides = tuple(tensor.shape), tuple(tensor.stride())
         raise TensorRTError("not_contiguous", tensor=name, asked=asked, strides=strides)
 
 
-def _device_of(engine: trt.ICudaEngine, name: str) -> str:
-    """Shape inputs live on the host in every lane."""
-    return "cpu" if engine.get_tensor_location(name) == trt.TensorLocation.HOST else device.type
+# ---- inference ----------------------------------------------------------------------------------------------
 
 
 def infer(
@@ -163,7 +209,7 @@ def infer(
     Parameters:
         inputs: a tensor for every input, by name.
         outputs: tensors to write into, from ``allocate_outputs``; default: fresh ones.
-        stream: the stream to run on; default: a fresh one.
+        stream: the stream to run on; default: one that belongs to the context.
         convert: cast, move and copy inputs that do not fit, and log a warning for each; default: refuse them.
 
     Returns:
@@ -172,55 +218,81 @@ def infer(
     Raises:
         TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
     """
-    engine = context.engine
-    _check_names(engine, inputs)
+    if context not in _kept:
+        _kept[context] = _Kept(io_tensors(context.engine))
+    known = _kept[context].tensors
+    _check_names(context.engine, known, inputs)
     if convert:
-        inputs = {name: _converted(engine, name, tensor) for name, tensor in inputs.items()}
+        inputs = {name: _converted(name, tensor, known[name]) for name, tensor in inputs.items()}
     for name, tensor in inputs.items():
-        _check_tensor(engine, name, tensor)
+        _check_tensor(name, tensor, known[name])
     set_input_shapes(context, inputs)
     if outputs is None:
         outputs = allocate_outputs(context)
     else:
-        _check_outputs(context, outputs)
-    bind(context, inputs)
-    bind(context, outputs)
-    stream = stream or Stream()
-    execute(context, stream)
-    synchronize(stream)
+        _check_outputs(context, known, outputs)
+    _set_addresses(context, {**inputs, **outputs})
+    _run(context, stream)
     return outputs
 
 
-def _check_names(engine: trt.ICudaEngine, inputs: Tensors) -> None:
-    known = input_names(engine)
-    extra = [name for name in inputs if name not in known]
+def _check_names(engine: trt.ICudaEngine, known: Mapping[str, IOTensor], inputs: Tensors) -> None:
+    wanted = [name for name, tensor in known.items() if tensor.is_input]
+    extra = [name for name in inputs if name not in wanted]
     if extra:
-        raise _name_error(engine, extra[0], "")
-    missing = [name for name in known if name not in inputs]
+        raise _name_error(engine, extra[0])
+    missing = [name for name in wanted if name not in inputs]
     if missing:
-        raise TensorRTError("inputs_missing", missing=", ".join(missing), known=", ".join(known))
+        raise TensorRTError("inputs_missing", missing=", ".join(missing), known=", ".join(wanted))
 
 
-def _converted(engine: trt.ICudaEngine, name: str, tensor: torch.Tensor) -> torch.Tensor:
-    tensor = torch.as_tensor(tensor)
-    wanted, where = to_torch_dtype(engine.get_tensor_dtype(name)), _device_of(engine, name)
-    fitting = tensor.to(dtype=wanted, device=where).contiguous()
-    if fitting is not tensor:
-        before, after = f"{tensor.dtype} on {tensor.device.type}", f"{wanted} on {where}"
-        what = "made contiguous" if before == after else f"{before} -> {after}"
-        logger.log(trt.ILogger.Severity.WARNING, f"{name}: {what}, because convert=True.")
+def _converted(name: str, value: object, wanted: IOTensor) -> torch.Tensor:
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TensorRTError("not_a_tensor", tensor=name, asked=type(value).__name__) from None
+    fitting = tensor.to(dtype=wanted.dtype, device=wanted.device).contiguous()
+    if fitting is value:
+        return fitting
+    after = f"{wanted.dtype} on {wanted.device}"
+    before = type(value).__name__
+    if isinstance(value, torch.Tensor):
+        before = f"{value.dtype} on {value.device.type}"
+    what = "made contiguous" if before == after else f"{before} -> {after}"
+    logger.log(trt.ILogger.Severity.WARNING, f"{name}: {what}, because convert=True.")
     return fitting
 
 
-def _check_outputs(context: trt.IExecutionContext, outputs: Tensors) -> None:
-    """A tensor of the wrong size would be written past its end."""
-    _check_specified(context)
-    for name in output_names(context.engine):
+def _check_outputs(context: trt.IExecutionContext, known: Mapping[str, IOTensor], outputs: Tensors) -> None:
+    """A tensor that is too small would be written past its end, and no address shows its size."""
+    shapes = _output_shapes(context)
+    for name in outputs:
+        if name not in shapes:
+            raise TensorRTError("unknown_tensor", kind="output", tensor=name, known=", ".join(shapes))
+    for name, shape in shapes.items():
         if name not in outputs:
             raise TensorRTError("output_address_missing", tensor=name)
-        wanted, asked = tuple(context.get_tensor_shape(name)), tuple(outputs[name].shape)
-        if wanted != asked:
-            raise TensorRTError("output_does_not_fit", tensor=name, asked=asked, wanted=wanted)
+        tensor, wanted = outputs[name], known[name]
+        if not isinstance(tensor, torch.Tensor):
+            raise TensorRTError("not_a_tensor", tensor=name, asked=type(tensor).__name__)
+        fits = tuple(tensor.shape) == shape and tensor.dtype == wanted.dtype and tensor.is_contiguous()
+        if not fits or tensor.device.type != wanted.device:
+            layout = "" if tensor.is_contiguous() else ", not contiguous"
+            asked = f"{tuple(tensor.shape)} {tensor.dtype} on {tensor.device.type}{layout}"
+            described = f"{shape} {wanted.dtype} on {wanted.device}"
+            raise TensorRTError("output_does_not_fit", tensor=name, asked=asked, wanted=described)
+
+
+def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
+    """Execute and wait; without a stream, on the one that the context keeps for this."""
+    if stream is None:
+        stream = _kept[context].stream = _kept[context].stream or Stream()
+    try:
+        execute(context, stream)
+        synchronize(stream)
+    except TensorRTError:
+        _kept.pop(context, None)  # a stream stays failed for ever: the next request gets another
+        raise
 
 
 def execute(context: trt.IExecutionContext, stream: Stream) -> None:
@@ -234,12 +306,19 @@ def execute(context: trt.IExecutionContext, stream: Stream) -> None:
     with logger.quietly() as messages:
         enqueued = context.execute_async_v3(stream.handle)
     if not enqueued:
-        words = _words(messages)
-        refusal = recognise(words)
-        facts = {"tensor": _named_tensor(words), "tensors": _named_tensor(words), "method": "enqueueV3"}
-        if refusal and refusal.key in ("input_address_missing", "output_address_missing", "shapes_not_specified"):
-            raise TensorRTError(refusal.key, words, **facts)
-        raise TensorRTError("refused", words, call="execute_async_v3(stream.handle)")
+        raise _execute_error(context, stream, first_error(messages))
+
+
+def _execute_error(context: trt.IExecutionContext, stream: Stream, words: str) -> TensorRTError:
+    refusal = recognise(words)
+    if refusal and refusal.key == "shapes_disagree":
+        return _disagreement(context, words)
+    named = _named_tensor(words)
+    reason = words.partition("Execution failed (")[2].removesuffix(")")
+    facts = {"tensor": named, "tensors": named, "handle": stream.handle, "reason": reason}
+    if refusal is None or not refusal.needs <= facts.keys():
+        return TensorRTError("refused", words, call="execute_async_v3(stream.handle)")
+    return TensorRTError(refusal.key, words, **{name: facts[name] for name in refusal.needs})
 
 
 def _named_tensor(words: str) -> str:
@@ -258,7 +337,10 @@ def synchronize(stream: Stream) -> None:
     """
     try:
         stream.synchronize()
+    except KeyboardInterrupt:
+        stream.synchronize()  # the work still reads and writes tensors that the interrupt would free
+        raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         words = log_line("execution_failed", method="enqueueV3", reason=reason)
         raise TensorRTError("execution_failed", words, reason=reason) from None

@@ -11,9 +11,13 @@ thread-safe and never raises.
 from __future__ import annotations
 
 import re
+import threading
 from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+from .backend import trt
 
 # "ModelImporter.cpp:1071: text" and "text (... In setInputShape at /_src/runtime/x.cpp:2334)" name places in
 # NVIDIA's sources that change with every release and tell a learner nothing.
@@ -23,8 +27,7 @@ _TRAILING_PLACE = re.compile(r"\s+In [\w:~<>]+ at [^\s)]+:\d+")
 # A build at VERBOSE logs thousands of lines; a logger lives as long as the process.
 _KEPT = 20_000
 
-# On a machine without a driver TensorRT-RTX follows every error with this echo. It says nothing about the error.
-_NO_DRIVER_ECHO = "catchCudaError"
+_LETTERS = {"INTERNAL_ERROR": "F", "ERROR": "E", "WARNING": "W", "INFO": "I", "VERBOSE": "V"}
 
 
 @dataclass(frozen=True)
@@ -38,74 +41,95 @@ class Message:
     def __str__(self) -> str:
         return f"[{self.severity}] {self.text}"
 
+    @property
+    def is_error(self) -> bool:
+        """Whether something was refused or failed."""
+        return self.severity in ("F", "E")
+
 
 def tidy(raw: str) -> str:
     """A message without the source positions of NVIDIA's build machine."""
     return _TRAILING_PLACE.sub("", _LEADING_PLACE.sub("", raw)).replace(". )", ".)").strip()
 
 
-def make_logger_class(trt) -> type:
-    """The ``Logger`` class for a lane: it has to inherit from that lane's own ``ILogger``."""
+def first_error(messages: list[Message]) -> str:
+    """The text of the first error: those behind it are mostly its consequences. ``""`` if there is none."""
+    return next((m.text for m in messages if m.is_error), "")
 
-    class Logger(trt.ILogger):
-        """Collects TensorRT's messages; prints those at least as severe as ``show``.
 
-        Parameters:
-            show: the least severe ``trt.ILogger.Severity`` to print; None prints nothing. Default: WARNING.
+def _is_no_driver_echo(text: str) -> bool:
+    """The line that TensorRT-RTX adds to every error where no driver is. It says nothing about the error."""
+    return "catchCudaError" in text and "cudaError 35" in text
 
-        Exactly one message is dropped: TensorRT-RTX's echo of "cudaError 35" after each error on a machine
-        without a driver.
-        """
 
-        Severity = trt.ILogger.Severity
-        _LETTERS = dict(zip(("INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE"), "FEWIV", strict=True))
+class Logger(trt.ILogger):
+    """Collects TensorRT's messages; prints those at least as severe as ``show``.
 
-        def __init__(self, show: object = trt.ILogger.Severity.WARNING) -> None:
-            trt.ILogger.__init__(self)  # forgetting this line is a TypeError, at the first use
-            self.show = show
-            self.messages: deque[Message] = deque(maxlen=_KEPT)
-            self._listeners: list[list[Message]] = []
+    Parameters:
+        show: the least severe ``trt.ILogger.Severity`` to print; None prints nothing. Default: WARNING.
 
-        def log(self, severity: object, msg: str) -> None:
-            """Called by TensorRT, from any thread. Must not raise."""
-            if _NO_DRIVER_ECHO in msg and "cudaError 35" in msg:
+    Exactly one message is dropped: TensorRT-RTX's echo of "cudaError 35" after each error on a machine without
+    a driver.
+    """
+
+    Severity = trt.ILogger.Severity
+
+    def __init__(self, show: trt.ILogger.Severity | None = trt.ILogger.Severity.WARNING) -> None:
+        trt.ILogger.__init__(self)  # forgetting this line is a TypeError, at the first use
+        self.show = show
+        self.messages: deque[Message] = deque(maxlen=_KEPT)
+        # The open quietly() blocks of each thread: one thread's must not silence, or catch, another's messages.
+        self._blocks = threading.local()
+
+    def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
+        """Called by TensorRT, from any thread. Must not raise."""
+        with suppress(Exception):  # even printing can fail: a notebook's stdout may be closed
+            raw = str(msg)
+            if _is_no_driver_echo(raw):
                 return
-            message = Message(self._LETTERS.get(getattr(severity, "name", ""), "?"), tidy(msg), msg)
-            for kept in (self.messages, *self._listeners):
-                kept.append(message)  # append is atomic: no lock needed
-            with suppress(Exception):  # a closed stdout must not raise into TensorRT
-                if self.show is not None and severity <= self.show:
-                    print(message)
+            message = Message(_LETTERS.get(getattr(severity, "name", ""), "?"), tidy(raw), raw)
+            self.messages.append(message)  # atomic, so no lock is needed
+            blocks = getattr(self._blocks, "open", [])
+            for fresh in blocks:
+                fresh.append(message)
+            if not blocks and self.show is not None and severity <= self.show:
+                print(message)
 
-        @property
-        def errors(self) -> list[str]:
-            """The texts of all errors so far."""
-            return [m.text for m in self.messages if m.severity in "FE"]
+    @property
+    def errors(self) -> list[str]:
+        """The texts of all errors so far."""
+        return [m.text for m in tuple(self.messages) if m.is_error]
 
-        @property
-        def warnings(self) -> list[str]:
-            """The texts of all warnings so far."""
-            return [m.text for m in self.messages if m.severity == "W"]
+    @property
+    def warnings(self) -> list[str]:
+        """The texts of all warnings so far."""
+        return [m.text for m in tuple(self.messages) if m.severity == "W"]
 
-        @property
-        def last_error(self) -> str:
-            """The text of the newest error, or ``""``."""
-            return next((m.text for m in reversed(self.messages) if m.severity in "FE"), "")
+    @property
+    def last_error(self) -> str:
+        """The text of the newest error, or ``""``."""
+        return next((m.text for m in reversed(tuple(self.messages)) if m.is_error), "")
 
-        def clear(self) -> None:
-            """Forget all messages."""
-            self.messages.clear()
+    def clear(self) -> None:
+        """Forget all messages."""
+        self.messages.clear()
 
-        @contextmanager
-        def quietly(self):
-            """Collect without printing for the length of a ``with`` block; yields the list of new messages."""
-            shown, self.show = self.show, None
-            fresh: list[Message] = []
-            self._listeners.append(fresh)
-            try:
-                yield fresh
-            finally:
-                self.show = shown
-                self._listeners.remove(fresh)
+    @contextmanager
+    def quietly(self) -> Iterator[list[Message]]:
+        """Collect without printing what this thread causes in a ``with`` block; yields the list of new messages.
 
-    return Logger
+        Messages of other threads are printed as ever: the failure of work that is still running, for example.
+        """
+        if not hasattr(self._blocks, "open"):
+            self._blocks.open = []
+        fresh: list[Message] = []
+        self._blocks.open.append(fresh)
+        try:
+            yield fresh
+        finally:
+            # By identity: two lists with the same messages are equal.
+            self._blocks.open = [block for block in self._blocks.open if block is not fresh]
+
+
+# TensorRT keeps the first logger it is given for the whole process, so the lane has one too.
+logger = Logger()

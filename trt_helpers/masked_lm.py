@@ -7,12 +7,17 @@ import hashlib
 import io
 import logging
 import os
-import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+from .files import written_whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MODEL_FOLDER = Path(__file__).parent.parent / "models" / "masked-lm"
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
@@ -20,14 +25,14 @@ BATCH = (1, 64)
 SEQUENCE = (4, 512)
 
 # Part of the name of cached ONNX files: raise it when export_onnx writes a different graph.
-_EXPORT_VERSION = 1
+_EXPORT_VERSION = 2
 
 
 class MaskedLM(NamedTuple):
     """A masked language model and its tokenizer; ``source`` is the folder or Hub name it came from."""
 
     model: torch.nn.Module
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     source: str
 
 
@@ -38,46 +43,78 @@ class Candidate(NamedTuple):
     probability: float
 
 
-def load_masked_lm(source: str | Path = MODEL_FOLDER) -> MaskedLM:
+def load_masked_lm(source: str | Path | None = None) -> MaskedLM:
     """The shipped model by default; any BERT-like masked language model from a folder or from the Hub.
 
     Returns:
         The model in float32 and evaluation mode on the CPU, with its tokenizer.
 
     Raises:
-        FileNotFoundError: the name is no folder here, and neither the Hub nor its cache has it.
-        ValueError: it is no masked language model.
+        FileNotFoundError: there is no such folder, a file is missing in it, or neither the Hub nor its cache has
+            the model.
+        ValueError: it is no masked language model, or one of its files cannot be read.
     """
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-
+    source = MODEL_FOLDER if source is None else source
+    folder = Path(source)
+    if not folder.exists() and (isinstance(source, Path) or folder.is_absolute()):
+        raise FileNotFoundError(f"There is no folder '{source}'.")
     try:
         with _quiet_transformers():
-            # "eager" attention is plain matmul and softmax: the graph that exporters and TensorRT know best.
-            model = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32, attn_implementation="eager")
-            tokenizer = AutoTokenizer.from_pretrained(source)
-    except OSError:
+            lm = _load(source)
+    except OSError as error:
+        if folder.is_dir():
+            raise FileNotFoundError(f"The folder '{source}' holds no whole model: {_first_line(error)}") from None
         raise FileNotFoundError(
             f"'{source}' is neither a folder with a model nor in the Hugging Face cache, and the Hub was not reached. "
             "Without a network use the shipped model, load_masked_lm(); with one, check the name and "
             "the variable HF_HUB_OFFLINE."
         ) from None
     except ValueError as error:
-        raise ValueError(f"'{source}' is not a masked language model: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"'{source}' is not a masked language model: {_first_line(error)}") from None
+    except Exception as error:  # safetensors has an error type of its own
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise ValueError(f"The weights of '{source}' cannot be read: {_first_line(error)}") from None
+    return lm
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _load(source: str | Path) -> MaskedLM:
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    # "eager" attention is plain matmul and softmax: the graph that exporters and TensorRT know best.
+    model, report = AutoModelForMaskedLM.from_pretrained(
+        source, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    if report["missing_keys"]:  # transformers would fill them with random numbers
+        some = ", ".join(sorted(report["missing_keys"])[:3])
+        raise ValueError(f"its file has no weights for {some}.")
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes up where no file is
+        raise ValueError("it has no vocabulary (tokenizer.json or vocab.txt).")
     if tokenizer.mask_token is None:
-        raise ValueError(f"'{source}' is not a masked language model: its tokenizer has no mask token.")
+        raise ValueError("its tokenizer has no mask token.")
+    missing = [name for name in INPUTS if name not in tokenizer.model_input_names]
+    if missing:
+        raise ValueError(f"its tokenizer makes no {', '.join(missing)}, so the model is not like BERT.")
     return MaskedLM(model.eval(), tokenizer, str(source))
 
 
 @contextlib.contextmanager
-def _quiet_transformers():
-    """No progress bars for reading one small file."""
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bars for reading one small file, and no report where an error follows."""
     from transformers.utils import logging as transformers_logging
 
-    shown = transformers_logging.is_progress_bar_enabled()
+    shown, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     try:
         yield
     finally:
+        transformers_logging.set_verbosity(level)
         if shown:
             transformers_logging.enable_progress_bar()
 
@@ -100,21 +137,19 @@ def export_onnx(lm: MaskedLM, path: str | Path | None = None) -> Path:
         if path.exists():
             return path
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     program = _export(lm)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        written = Path(folder) / path.name
-        program.save(written, external_data=False)
-        os.replace(written, path)  # two lessons at once: both write, neither reads half a file
+    with written_whole(path) as unfinished:  # two lessons at once: both write, neither reads half a file
+        program.save(unfinished, external_data=False)
     return path
 
 
 def _fingerprint(model: torch.nn.Module) -> str:
-    """Changes with the weights: a sample of every tensor is enough to tell two models apart."""
-    digest = hashlib.sha256()
+    """Changes with every weight, and with the settings that the weights do not show (heads, activation)."""
+    digest = hashlib.sha256(model.config.to_json_string().encode())
     for name, tensor in model.state_dict().items():
-        sample = tensor.detach().float().flatten()[:: max(1, tensor.numel() // 64)]
-        digest.update(f"{name}{tuple(tensor.shape)}".encode() + sample.numpy().tobytes())
+        values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(values.numpy())
     return digest.hexdigest()[:12]
 
 
@@ -125,19 +160,21 @@ class _LogitsOnly(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids, token_type_ids, attention_mask):
-        return self.model(
-            input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
-        ).logits
+    def forward(
+        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """The logits, shape (batch, sequence, words)."""
+        return self.model(input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask).logits
 
 
 def _export(lm: MaskedLM) -> torch.onnx.ONNXProgram:
     batch = torch.export.Dim("batch", min=BATCH[0], max=BATCH[1])
-    sequence = torch.export.Dim("sequence", min=SEQUENCE[0], max=SEQUENCE[1])
+    longest = min(SEQUENCE[1], lm.model.config.max_position_embeddings)
+    sequence = torch.export.Dim("sequence", min=SEQUENCE[0], max=longest)
     # A tensor of its own for each input: the exporter takes one tensor used three times for one input.
     example = {name: torch.ones(2, 16, dtype=torch.int64) for name in INPUTS}
     with _quiet_exporter():
-        return torch.onnx.export(
+        program = torch.onnx.export(
             _LogitsOnly(lm.model).eval(),
             kwargs=example,
             dynamic_shapes={name: {0: batch, 1: sequence} for name in INPUTS},
@@ -147,10 +184,14 @@ def _export(lm: MaskedLM) -> torch.onnx.ONNXProgram:
             dynamo=True,
             verbose=False,
         )
+    for node in program.model.graph.all_nodes():  # each carries its Python stack, with this machine's paths
+        node.metadata_props.clear()
+        node.doc_string = None
+    return program
 
 
 @contextlib.contextmanager
-def _quiet_exporter():
+def _quiet_exporter() -> Iterator[None]:
     """The exporter reports its own progress, and that torchvision is not installed; neither is news here."""
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
@@ -180,11 +221,19 @@ def find_masks(lm: MaskedLM, input_ids: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def decode_top_k(lm: MaskedLM, logits: torch.Tensor, k: int = 5) -> list[Candidate]:
-    """The ``k`` likeliest words for one position.
+    """The ``k`` likeliest words for one position, the likeliest first.
 
     Parameters:
         logits: the scores of all words at that position, shape (words,).
+
+    Raises:
+        ValueError: the scores of more than one position, or fewer than ``k`` words.
     """
+    if logits.dim() != 1 or not 1 <= k <= logits.numel():
+        shape = tuple(logits.shape)
+        raise ValueError(
+            f"decode_top_k takes the scores of one position, shape (words,), and 1 <= k <= words; got {shape}, k={k}"
+        )
     top = logits.float().softmax(dim=-1).topk(k)
     words = lm.tokenizer.convert_ids_to_tokens(top.indices.tolist())
     return [Candidate(w, p) for w, p in zip(words, top.values.tolist(), strict=True)]

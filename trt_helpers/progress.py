@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tqdm.auto import tqdm
 
@@ -15,7 +15,7 @@ class TqdmMonitor(trt.IProgressMonitor):
     """Shows the outermost phase of a build as a bar, and the phase inside it as its label.
 
     TensorRT may call it from its own threads. ``step_complete`` must return True: False, None or an exception
-    cancels the build.
+    cancels the build. A bar that cannot be drawn is no reason for that.
     """
 
     def __init__(self) -> None:
@@ -25,16 +25,18 @@ class TqdmMonitor(trt.IProgressMonitor):
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
         """A phase begins; the one without a parent is the whole build."""
-        if self._bar is None:
-            self._root = phase_name
-            self._bar = tqdm(total=num_steps, desc=phase_name, leave=False)
-        else:
-            self._bar.set_postfix_str(phase_name, refresh=False)
+        with suppress(Exception):
+            if self._bar is None:
+                self._root = phase_name
+                self._bar = tqdm(total=num_steps, desc=phase_name, leave=False)
+            else:
+                self._bar.set_postfix_str(phase_name, refresh=False)
 
     def step_complete(self, phase_name: str, step: int) -> bool:
         """A step is done. True means: go on."""
-        if self._bar is not None and phase_name == self._root:
-            self._bar.update()
+        with suppress(Exception):
+            if self._bar is not None and phase_name == self._root:
+                self._bar.update()
         return True
 
     def phase_finish(self, phase_name: str) -> None:
@@ -44,9 +46,10 @@ class TqdmMonitor(trt.IProgressMonitor):
 
     def close(self) -> None:
         """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with suppress(Exception):
+                bar.close()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 
 from .backend import device
-from .reference.cpu_stream import CpuStream
 
 
 class CudaStream:
@@ -31,4 +30,10 @@ class CudaStream:
         self.torch_stream.synchronize()
 
 
-Stream = CudaStream if device.type == "cuda" else CpuStream
+if device.type == "cuda":
+    Stream = CudaStream
+else:
+    # Imported only here: it comes with TensorRT-RTX, which a machine in the lane tensorrt need not have.
+    from .reference.cpu_stream import CpuStream
+
+    Stream = CpuStream

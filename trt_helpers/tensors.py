@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 import torch
 
-from .backend import trt
+from .backend import device, trt
 
 # Every TensorRT type that PyTorch can hold. INT4, FP4 and E8M0 have no counterpart.
 _TORCH = {
@@ -41,7 +43,30 @@ def to_trt_dtype(dtype: torch.dtype) -> trt.DataType:
     for name, known in _TORCH.items():
         if known == dtype:
             return getattr(trt.DataType, name)
-    raise TypeError(f"TensorRT has no data type for {dtype}; it has {', '.join(str(d) for d in _TORCH.values())}")
+    listed = ", ".join(str(known) for known in _TORCH.values())
+    raise TypeError(f"TensorRT has no data type for {dtype}; it has {listed}")
+
+
+class IOTensor(NamedTuple):
+    """What a tensor must be to be bound under a name. ``device`` is ``"cuda"`` or ``"cpu"``."""
+
+    is_input: bool
+    dtype: torch.dtype
+    device: str
+
+
+def io_tensors(engine: trt.ICudaEngine) -> dict[str, IOTensor]:
+    """All I/O tensors by name, inputs first."""
+    found = {}
+    for name in tensor_names(engine):
+        # Shape inputs, whose values TensorRT reads to compute shapes, live on the host in every lane.
+        on_host = engine.get_tensor_location(name) == trt.TensorLocation.HOST
+        found[name] = IOTensor(
+            is_input=engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT,
+            dtype=to_torch_dtype(engine.get_tensor_dtype(name)),
+            device="cpu" if on_host else device.type,
+        )
+    return found
 
 
 def tensor_names(engine: trt.ICudaEngine) -> list[str]:
@@ -71,3 +96,15 @@ def describe_engine(engine: trt.ICudaEngine) -> pd.DataFrame:
         for name in tensor_names(engine)
     ]
     return pd.DataFrame(rows, index=pd.Index(tensor_names(engine), name="tensor"))
+
+
+def describe_profiles(engine: trt.ICudaEngine) -> pd.DataFrame:
+    """One row for each profile and dynamic input: the smallest, the likeliest and the largest shape.
+
+    Inputs without a dynamic dimension have no choice in any profile and are left out.
+    """
+    dynamic = [name for name in input_names(engine) if -1 in tuple(engine.get_tensor_shape(name))]
+    rows = [(k, name) for k in range(engine.num_optimization_profiles) for name in dynamic]
+    shapes = [[str(tuple(shape)) for shape in engine.get_tensor_profile_shape(name, k)] for k, name in rows]
+    index = pd.MultiIndex.from_tuples(rows, names=["profile", "input"])
+    return pd.DataFrame(shapes, index=index, columns=["min", "opt", "max"])

@@ -1,7 +1,8 @@
 """The reference runtime: a stand-in for TensorRT's runtime where no GPU runs it. It is not TensorRT.
 
 ``import trt_helpers.reference as trt`` gives TensorRT-RTX's own names (its real ``Builder``, ``OnnxParser``,
-enums, ``Dims``), with three classes replaced by ours: ``Runtime``, ``ICudaEngine`` and ``IExecutionContext``.
+enums, ``Dims``), with three classes replaced by ours, ``Runtime``, ``ICudaEngine`` and ``IExecutionContext``,
+and the small ones that they hand out.
 They follow TensorRT's documented behaviour call by call and run the same ONNX graph with ONNX Runtime.
 
 The parser and the builder are NVIDIA's. ``Builder``, ``IBuilderConfig`` and ``OnnxParser`` here only remember
@@ -16,9 +17,26 @@ import tensorrt_rtx as _rtx
 from .builder import Builder, IBuilderConfig, OnnxParser
 from .context import IExecutionContext
 from .engine import ICudaEngine
+from .onnx_alone import plan_from_onnx_alone
+from .plan import tensorrt_rtx_part
 from .runtime import Runtime
+from .runtime_config import EngineInspector, IRuntimeConfig, ISerializationConfig
 
-__all__ = ["Builder", "IBuilderConfig", "ICudaEngine", "IExecutionContext", "OnnxParser", "Runtime"]
+__all__ = [
+    # in the place of NVIDIA's
+    "Builder",
+    "EngineInspector",
+    "IBuilderConfig",
+    "ICudaEngine",
+    "IExecutionContext",
+    "IRuntimeConfig",
+    "ISerializationConfig",
+    "OnnxParser",
+    "Runtime",
+    # what only this lane has
+    "plan_from_onnx_alone",
+    "tensorrt_rtx_part",
+]
 
 
 def __getattr__(name: str) -> object:

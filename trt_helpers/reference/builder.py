@@ -18,6 +18,7 @@ import onnxruntime as ort
 import tensorrt_rtx as rtx
 
 from . import graph, plan
+from .header import PlanHeader, TensorSpec
 
 # The ONNX graph behind each network, for as long as the network lives. Filled by OnnxParser, read by Builder.
 _parsed: weakref.WeakKeyDictionary[rtx.INetworkDefinition, ParsedGraph] = weakref.WeakKeyDictionary()
@@ -54,11 +55,14 @@ def _nothing(self: object) -> None:
     """Stands in for the deprecated ``__del__`` of the bindings, which Python would call and which warns."""
 
 
+def _io_tensors(network: rtx.INetworkDefinition) -> list[rtx.ITensor]:
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    return inputs + [network.get_output(i) for i in range(network.num_outputs)]
+
+
 def _fingerprint(network: rtx.INetworkDefinition) -> tuple:
     """What must still be true of a network for its ONNX graph to describe it."""
-    tensors = [network.get_input(i) for i in range(network.num_inputs)]
-    tensors += [network.get_output(i) for i in range(network.num_outputs)]
-    return (network.num_layers, *((t.name, tuple(t.shape), str(t.dtype)) for t in tensors))
+    return (network.num_layers, *((t.name, tuple(t.shape), str(t.dtype)) for t in _io_tensors(network)))
 
 
 class OnnxParser(rtx.OnnxParser):
@@ -148,9 +152,7 @@ class Builder(rtx.Builder):
         """As ``Builder.is_network_supported``."""
         return super().is_network_supported(network, _real(config))
 
-    def build_serialized_network(
-        self, network: rtx.INetworkDefinition, config: IBuilderConfig
-    ) -> HostMemory | None:
+    def build_serialized_network(self, network: rtx.INetworkDefinition, config: IBuilderConfig) -> HostMemory | None:
         """As ``Builder.build_serialized_network``: the plan, or None if the build was refused or cancelled."""
         built = super().build_serialized_network(network, _real(config))
         if built is None:
@@ -178,6 +180,10 @@ def _why_not_runnable(network: rtx.INetworkDefinition, parsed: ParsedGraph | Non
         return "it was made with the layer API, so there is no ONNX graph."
     if parsed.fingerprint != _fingerprint(network):
         return "the network was changed after parsing, so its ONNX graph no longer describes it."
+    types = {v.name: v.type.tensor_type.elem_type for v in (*parsed.model.graph.input, *parsed.model.graph.output)}
+    for tensor in _io_tensors(network):
+        if graph.DTYPES.get(types[tensor.name]) != tensor.dtype.name:  # TensorRT's parser turns DOUBLE into FLOAT
+            return f"{tensor.name} has another type in the ONNX graph than the parser gave it, {tensor.dtype.name}."
     return ""
 
 
@@ -186,12 +192,12 @@ def _header(
     model: onnx.ModelProto,
     shapes: onnx.ModelProto,
     profiles: list[rtx.IOptimizationProfile],
-) -> plan.PlanHeader:
+) -> PlanHeader:
     inputs = [_input_spec(network.get_input(i), model) for i in range(network.num_inputs)]
-    named = {spec.name: _named_shape(spec) for spec in inputs}
+    named = {spec.name: graph.named_shape(spec.name, spec.shape, spec.dim_names) for spec in inputs}
     formulas = graph.formulas(shapes, named)
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
-    return plan.PlanHeader(
+    return PlanHeader(
         name=network.name,
         inputs=inputs,
         outputs=[_spec(t, model.graph.output, formulas=tuple(formulas[t.name])) for t in outputs],
@@ -202,31 +208,24 @@ def _header(
     )
 
 
-def _spec(tensor: rtx.ITensor, values: Iterable[onnx.ValueInfoProto], **more: object) -> plan.TensorSpec:
+def _spec(tensor: rtx.ITensor, values: Iterable[onnx.ValueInfoProto], **more: object) -> TensorSpec:
     value = next(v for v in values if v.name == tensor.name)
     elem_type = value.type.tensor_type.elem_type
-    return plan.TensorSpec(tensor.name, tuple(tensor.shape), tensor.dtype.name, elem_type, **more)
+    return TensorSpec(tensor.name, tuple(tensor.shape), tensor.dtype.name, elem_type, **more)
 
 
-def _input_spec(tensor: rtx.ITensor, model: onnx.ModelProto) -> plan.TensorSpec:
+def _input_spec(tensor: rtx.ITensor, model: onnx.ModelProto) -> TensorSpec:
     value = next(v for v in model.graph.input if v.name == tensor.name)
     dim_names = tuple(d.dim_param for d in value.type.tensor_type.shape.dim)
     return _spec(tensor, model.graph.input, dim_names=dim_names, is_shape_tensor=tensor.is_shape_tensor)
 
 
-def _named_shape(spec: plan.TensorSpec) -> list[int | str]:
-    sizes = enumerate(zip(spec.shape, spec.dim_names, strict=True))
-    return [graph.symbol(spec.name, axis, name) if size == -1 else size for axis, (size, name) in sizes]
-
-
-def _profile_shapes(profile: rtx.IOptimizationProfile, inputs: list[plan.TensorSpec]) -> dict[str, list[tuple]]:
+def _profile_shapes(profile: rtx.IOptimizationProfile, inputs: list[TensorSpec]) -> dict[str, list[tuple]]:
     # Asked only for dynamic inputs: get_shape logs an error for a name that was never set.
     dynamic = [spec.name for spec in inputs if -1 in spec.shape]
     return {name: [tuple(shape) for shape in profile.get_shape(name)] for name in dynamic}
 
 
-def _profile_values(
-    profile: rtx.IOptimizationProfile, inputs: list[plan.TensorSpec]
-) -> dict[str, list[list[int]]]:
+def _profile_values(profile: rtx.IOptimizationProfile, inputs: list[TensorSpec]) -> dict[str, list[list[int]]]:
     found = {spec.name: profile.get_shape_input(spec.name) for spec in inputs if spec.is_shape_tensor}
     return {name: [list(values) for values in three] for name, three in found.items() if three}

@@ -1,22 +1,60 @@
-"""Streams without a GPU: what ``torch.cuda.Stream`` is on a GPU, a worker thread is here.
+"""Streams, events and gates without a GPU: what CUDA's are on a GPU, worker threads are here.
 
 A stream is a queue of work that is done one piece after the other. Putting work into it returns at once; two
-streams know nothing of each other. That is all that CUDA promises, and it is enough to be right or wrong in
-the same places: an output read before ``synchronize`` is as wrong here as on a GPU.
+streams know nothing of each other, unless an event ties them together. That is all that CUDA promises, and it
+is enough to be right or wrong in the same places: an output read before ``synchronize`` is as wrong here as on
+a GPU.
+
+What fails on a stream is sticky, as in CUDA: the work behind it is dropped, and whoever waits for the stream,
+or for an event recorded on it, gets the error.
 """
 
 from __future__ import annotations
 
 import atexit
+import copy
 import itertools
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
-_handles = itertools.count(0x1000)
+# A handle is a number, as in CUDA. Streams and events count apart: one is never taken for the other.
+_stream_handles = itertools.count(0x1000)
+_event_handles = itertools.count(0x2000_0000)
 _streams: weakref.WeakValueDictionary[int, CpuStream] = weakref.WeakValueDictionary()
+_events: weakref.WeakValueDictionary[int, CpuEvent] = weakref.WeakValueDictionary()
+_gates: weakref.WeakSet[CpuGate] = weakref.WeakSet()
 _STOP = None
+
+Work = Callable[[], None]
+
+
+def _fresh(error: Exception) -> Exception:
+    """The error for one waiter. Raised itself, it would keep the waiter's frames, and so its own stream, alive."""
+    try:
+        return copy.copy(error)
+    except Exception:  # an exception type that cannot be copied: better a stream that lives too long than no error
+        return error
+
+
+class _Mark:
+    """One point in a stream: reached or not, when, and with which error if the work before it failed."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.at = 0.0
+        self.error: Exception | None = None
+
+    def reach(self, error: Exception | None) -> None:
+        self.at, self.error = time.perf_counter(), error
+        self.reached.set()
+
+    def wait(self) -> None:
+        self.reached.wait()
+        if self.error is not None:
+            raise _fresh(self.error)
 
 
 class CpuStream:
@@ -24,13 +62,10 @@ class CpuStream:
 
     Attributes:
         handle: the integer that ``execute_async_v3`` takes, as ``torch.cuda.Stream.cuda_stream`` on a GPU.
-
-    A failed piece of work makes the stream's error sticky, as in CUDA: the work behind it is dropped, and every
-    ``synchronize`` raises the error again.
     """
 
     def __init__(self, handle: int | None = None) -> None:
-        self.handle = next(_handles) if handle is None else handle
+        self.handle = next(_stream_handles) if handle is None else handle
         self._state = _Work(queue.SimpleQueue())
         self._worker = threading.Thread(target=_work, args=(self._state,), daemon=True, name=f"stream-{self.handle}")
         self._worker.start()
@@ -39,9 +74,15 @@ class CpuStream:
         self._end = weakref.finalize(self, self._state.queue.put, _STOP)
         self._end.atexit = False  # _drain does it, in the right order
 
-    def enqueue(self, work: Callable[[], None]) -> None:
+    def enqueue(self, work: Work) -> None:
         """Put ``work`` behind everything enqueued before, and return at once."""
-        self._state.queue.put(work)
+        self._state.put(work)
+
+    def mark(self) -> _Mark:
+        """A point behind everything enqueued so far. It is reached even if that work fails."""
+        mark = _Mark()
+        self._state.put(mark)
+        return mark
 
     def synchronize(self) -> None:
         """Wait until everything enqueued so far is done.
@@ -49,11 +90,31 @@ class CpuStream:
         Raises:
             The error of the first piece of work that failed, each time.
         """
-        done = threading.Event()
-        self._state.queue.put(done)
-        done.wait()
+        self.mark().wait()
+
+    def query(self) -> bool:
+        """Whether everything enqueued so far is done.
+
+        Raises:
+            The error of the first piece of work that failed.
+        """
         if self._state.error is not None:
-            raise self._state.error
+            raise _fresh(self._state.error)
+        return self._state.done == self._state.given
+
+    def record_event(self, event: CpuEvent | None = None) -> CpuEvent:
+        """Record ``event`` (default: a fresh one) behind everything enqueued so far, and return it."""
+        event = event or CpuEvent()
+        event.record(self)
+        return event
+
+    def wait_event(self, event: CpuEvent) -> None:
+        """Work enqueued from now on waits for ``event``; the caller does not."""
+        event.wait(self)
+
+    def wait_stream(self, stream: CpuStream) -> None:
+        """Work enqueued from now on waits for what ``stream`` has been given so far; the caller does not."""
+        self.wait_event(stream.record_event())
 
     def __repr__(self) -> str:
         return f"<CPU stream {self.handle:#x}>"
@@ -65,19 +126,119 @@ class _Work:
     def __init__(self, work_queue: queue.SimpleQueue) -> None:
         self.queue = work_queue
         self.error: Exception | None = None
+        self.given = 0  # pieces of work put in by anyone, under the lock
+        self.done = 0  # pieces taken out and finished by the worker
+        self._lock = threading.Lock()
+
+    def put(self, work: Work | _Mark) -> None:
+        with self._lock:
+            self.given += 1
+            self.queue.put(work)
 
 
 def _work(state: _Work) -> None:
     """The worker: do one piece after the other, until the stream is gone."""
     while (work := state.queue.get()) is not _STOP:
-        if isinstance(work, threading.Event):
-            work.set()
+        if isinstance(work, _Mark):
+            work.reach(state.error)
         elif state.error is None:
             try:
                 work()
             except Exception as error:
                 state.error = error
         work = None  # its tensors must not wait for the next piece of work
+        state.done += 1
+
+
+class CpuEvent:
+    """A point in a stream that others can wait for, with the names of ``torch.cuda.Event``.
+
+    Attributes:
+        handle: the integer that ``set_input_consumed_event`` takes, as ``torch.cuda.Event.cuda_event`` on a GPU.
+
+    An event that was never recorded counts as done. Recording it again moves it: whoever waits already waits
+    for the older point.
+    """
+
+    def __init__(self) -> None:
+        self.handle = next(_event_handles)
+        self._mark: _Mark | None = None
+        _events[self.handle] = self
+
+    def record(self, stream: CpuStream | None = None) -> None:
+        """Put the event behind everything enqueued so far on ``stream`` (default: the default stream)."""
+        self._mark = (stream or default_stream()).mark()
+
+    def wait(self, stream: CpuStream | None = None) -> None:
+        """Work enqueued on ``stream`` from now on waits for the event; the caller does not.
+
+        If the work before the event failed, so does the work that waits for it.
+        """
+        if self._mark is not None:
+            (stream or default_stream()).enqueue(self._mark.wait)
+
+    def query(self) -> bool:
+        """Whether the event is done, that is, all work before it.
+
+        Raises:
+            The error of that work, if it failed.
+        """
+        if self._mark is None or not self._mark.reached.is_set():
+            return self._mark is None
+        self._mark.wait()
+        return True
+
+    def synchronize(self) -> None:
+        """Wait for the event.
+
+        Raises:
+            The error of the work before it, if it failed.
+        """
+        if self._mark is not None:
+            self._mark.wait()
+
+    def elapsed_time(self, end_event: CpuEvent) -> float:
+        """Milliseconds between this event and ``end_event``.
+
+        Raises:
+            RuntimeError: one of them was never recorded, or is not done.
+        """
+        marks = (self._mark, end_event._mark)
+        if any(mark is None or not mark.reached.is_set() for mark in marks):
+            raise RuntimeError("Both events must be recorded and done before their time can be taken.")
+        return (marks[1].at - marks[0].at) * 1000
+
+    def __repr__(self) -> str:
+        return f"<CPU event {self.handle:#x}>"
+
+
+class CpuGate:
+    """Holds a stream back until it is opened: it decides a race, where a sleep would only make it likely.
+
+    gate.hold(stream)        # work enqueued from now on waits
+    context.execute_async_v3(stream.handle)
+    ...                      # the work has certainly not started
+    gate.open()              # now it may
+    """
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        _gates.add(self)
+
+    def hold(self, stream: CpuStream) -> None:
+        """Work enqueued on ``stream`` from now on waits until the gate is opened; the caller does not."""
+        stream.enqueue(self._opened.wait)
+
+    def open(self) -> None:
+        """Let the held streams go on. A gate stays open."""
+        self._opened.set()
+
+    def __enter__(self) -> CpuGate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Opened at the end of a ``with`` block, also when it raises: nothing hangs."""
+        self.open()
 
 
 def stream_of(handle: int) -> CpuStream | None:
@@ -85,6 +246,11 @@ def stream_of(handle: int) -> CpuStream | None:
     if handle == 0:
         return default_stream()
     return _streams.get(handle)
+
+
+def event_of(handle: int) -> CpuEvent | None:
+    """The live event with this handle, or None."""
+    return _events.get(handle)
 
 
 _default_lock = threading.Lock()
@@ -102,6 +268,8 @@ def default_stream() -> CpuStream:
 @atexit.register
 def _drain() -> None:
     """Let every worker finish before the interpreter takes ONNX Runtime away under it."""
+    for gate in list(_gates):
+        gate.open()
     live = list(_streams.values())
     for stream in live:
         stream._end()

@@ -2,146 +2,130 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import operator
 from typing import TYPE_CHECKING
 
-import onnx
 import tensorrt_rtx as rtx
 
-from . import graph
-from .bindings import InvalidDims, NotConstructible, checked
+from . import shapes
+from .bindings import InvalidDims, NotConstructible, checked, type_error
 from .context import IExecutionContext
-from .plan import PlanHeader, TensorSpec
+from .device import make_device
+from .engine_extras import EngineExtras
+from .execution import byte_size
+from .header import PlanHeader, Shape, TensorSpec
+from .output_shapes import OutputShapes
+from .refusal import Refused, refusing
+from .reporting import WithErrorRecorder
+from .runtime_config import IRuntimeConfig
 from .session import Sessions
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-Shape = tuple[int, ...]
 Strategy = rtx.ExecutionContextAllocationStrategy
 
-# ONNX Runtime owns the activation memory. The size only has to be a plausible, positive one that
-# USER_MANAGED contexts can allocate: one unit of TensorRT's alignment.
-DEVICE_MEMORY_SIZE = 512
 
-
-class ICudaEngine(NotConstructible):
+class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
     """Stand-in for ``tensorrt.ICudaEngine``, made by ``Runtime.deserialize_cuda_engine``.
 
-    Getters never raise for an unknown name: they log an ERROR and return a neutral value, as TensorRT's do.
-    ``num_layers`` counts the layers of the network before fusion; on a GPU it counts those after.
+    Getters never raise for an unknown name: they log an ERROR and return a neutral value, as TensorRT's do
+    (contract: 8). The engine keeps its runtime alive, and through it the logger.
     """
 
     @classmethod
-    def _make(cls, runtime: Runtime, header: PlanHeader, shapes: bytes, sessions: Sessions) -> ICudaEngine:
+    def _make(
+        cls, runtime: Runtime, header: PlanHeader, output_shapes: OutputShapes, sessions: Sessions, plan: object
+    ) -> ICudaEngine:
         engine = object.__new__(cls)
-        engine._runtime = runtime  # keeps the runtime, and through it the logger, alive
+        engine._runtime = runtime
         engine._log = runtime._log.copy()
         engine._header = header
+        engine._plan = plan
         engine._sessions = sessions
+        engine._device = make_device(sessions.device)
         engine._specs = {spec.name: spec for spec in (*header.inputs, *header.outputs)}
         engine._inputs = {spec.name: spec for spec in header.inputs}
         engine._outputs = {spec.name: spec for spec in header.outputs}
+        engine._shape_inputs = [spec.name for spec in header.inputs if spec.is_shape_tensor]
         engine._names = list(engine._specs)
-        engine._shape_graph = onnx.load_from_string(shapes)
-        engine._sources = {
-            name: graph.inputs_reaching(engine._shape_graph, list(engine._inputs), name) for name in engine._outputs
-        }
-        engine._inferred = {}
+        engine._output_shapes = output_shapes
+        engine._forced_shapes = {}
         return engine
 
     # ---- names -------------------------------------------------------------------------------------------
 
     @property
     def num_io_tensors(self) -> int:
-        """Inputs and outputs, whatever the number of profiles."""
+        """Inputs and outputs, whatever the number of profiles. Contract: 7."""
         return len(self._names)
 
     @checked
+    @refusing("getIOTensorName", otherwise=None)
     def get_tensor_name(self, index: int) -> str | None:
         """The name of I/O tensor ``index``: inputs first, in network order. Out of range: None and an ERROR."""
-        if 0 <= index < len(self._names):
-            return self._names[index]
-        return self._log.error("tensor_index_out_of_range", index=index, count=len(self._names))
+        if not 0 <= index < len(self._names):
+            raise Refused("tensor_index_out_of_range", index=index, count=len(self._names))
+        return self._names[index]
 
     def __getitem__(self, index: int) -> str | None:
-        """``engine[i]``: the i-th name; negative counts from the end. Past the end: IndexError."""
-        if not isinstance(index, int):
-            raise TypeError(f"__getitem__(): incompatible function arguments. Invoked with: {self!r}, {index!r}")
+        """``engine[i]``: the i-th name; negative counts from the end. Past the end: IndexError.
+
+        There is no lower bound in the bindings: a very negative index gives None and an ERROR.
+        """
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise type_error(self, "__getitem__", (index,)) from None
         index += len(self._names) if index < 0 else 0
         if index >= len(self._names):
             raise IndexError("Out of bounds")
         return self.get_tensor_name(index)
 
-    def _spec(self, name: str, method: str) -> TensorSpec | None:
-        spec = self._specs.get(name)
-        if spec is None:
-            self._log.error("unknown_tensor", interface="ICudaEngine", method=method, tensor=name)
-        return spec
+    def _spec(self, name: str) -> TensorSpec:
+        if name not in self._specs:
+            raise Refused("unknown_tensor", tensor=name)
+        return self._specs[name]
 
     # ---- one tensor --------------------------------------------------------------------------------------
 
     @checked
+    @refusing("getTensorIOMode", otherwise=rtx.TensorIOMode.NONE)
     def get_tensor_mode(self, name: str) -> rtx.TensorIOMode:
         """INPUT or OUTPUT; NONE for an unknown name."""
-        if self._spec(name, "getTensorIOMode") is None:
-            return rtx.TensorIOMode.NONE
+        self._spec(name)
         return rtx.TensorIOMode.INPUT if name in self._inputs else rtx.TensorIOMode.OUTPUT
 
     @checked
+    @refusing("getTensorDataType", otherwise=rtx.DataType.FLOAT)
     def get_tensor_dtype(self, name: str) -> rtx.DataType:
         """The ``DataType``; FLOAT for an unknown name."""
-        spec = self._spec(name, "getTensorDataType")
-        return rtx.DataType.FLOAT if spec is None else getattr(rtx.DataType, spec.dtype)
+        return getattr(rtx.DataType, self._spec(name).dtype)
 
     @checked
     def get_tensor_shape(self, name: str) -> rtx.Dims:
-        """The network's shape, -1 for every dimension known only at run time. It never changes."""
-        spec = self._spec(name, "getTensorShape")
-        return InvalidDims() if spec is None else rtx.Dims(spec.shape)
+        """The network's shape, -1 for every dimension known only at run time. It never changes. Contract: 12."""
+        shape = self._network_shape(name)
+        return InvalidDims() if shape is None else rtx.Dims(shape)
+
+    @refusing("getTensorShape", otherwise=None)
+    def _network_shape(self, name: str) -> Shape:
+        return self._spec(name).shape
 
     @checked
+    @refusing("getTensorLocation", otherwise=rtx.TensorLocation.DEVICE)
     def get_tensor_location(self, name: str) -> rtx.TensorLocation:
-        """HOST for shape inputs, else DEVICE."""
-        spec = self._spec(name, "getTensorLocation")
-        is_host = spec is not None and spec.is_shape_tensor
-        return rtx.TensorLocation.HOST if is_host else rtx.TensorLocation.DEVICE
+        """HOST for shape inputs, whose values shapes are computed from; else DEVICE."""
+        return rtx.TensorLocation.HOST if self._spec(name).is_shape_tensor else rtx.TensorLocation.DEVICE
 
     @checked
+    @refusing("isShapeInferenceIO")
     def is_shape_inference_io(self, name: str) -> bool:
-        """Whether ``infer_shapes`` reads (input) or writes (output) its value."""
-        spec = self._spec(name, "isShapeInferenceIO")
-        return spec is not None and spec.is_shape_tensor
+        """Whether ``infer_shapes`` reads its value."""
+        return self._spec(name).is_shape_tensor
 
-    @checked
-    def get_tensor_format(self, name: str, profile_index: int = 0) -> rtx.TensorFormat:
-        """LINEAR: row-major."""
-        self._spec(name, "getTensorFormat")
-        return rtx.TensorFormat.LINEAR
-
-    @checked
-    def get_tensor_format_desc(self, name: str, profile_index: int = 0) -> str:
-        """The format in words; ``''`` for an unknown name."""
-        spec = self._spec(name, "getTensorFormatDesc")
-        return "" if spec is None else f"Row major linear {_FORMAT_NAMES.get(spec.dtype, spec.dtype)} format (kLINEAR)"
-
-    @checked
-    def get_tensor_bytes_per_component(self, name: str, profile_index: int = 0) -> int:
-        """-1 for tensors that are not vectorised: all of ours."""
-        self._spec(name, "getTensorBytesPerComponent")
-        return -1
-
-    @checked
-    def get_tensor_components_per_element(self, name: str, profile_index: int = 0) -> int:
-        """-1 for tensors that are not vectorised: all of ours."""
-        self._spec(name, "getTensorComponentsPerElement")
-        return -1
-
-    @checked
-    def get_tensor_vectorized_dim(self, name: str, profile_index: int = 0) -> int:
-        """-1 for tensors that are not vectorised: all of ours."""
-        self._spec(name, "getTensorVectorizedDim")
-        return -1
+    def _bytes(self, name: str, shape: Shape) -> int:
+        return byte_size(shape, getattr(rtx.DataType, self._specs[name].dtype).itemsize)
 
     # ---- profiles ----------------------------------------------------------------------------------------
 
@@ -155,15 +139,29 @@ class ICudaEngine(NotConstructible):
         """``[min, opt, max]`` of an input; three invalid ``Dims`` for an output, an unknown name or profile.
 
         For an input without dynamic dimensions all three are its shape: TensorRT's documentation only says
-        "input tensor", so this is our reading of it.
+        "input tensor", so this is our reading of it. Contract: 10.
         """
-        spec = self._spec(name, "getProfileShape")
-        if spec is None or name not in self._inputs or not 0 <= profile_index < len(self._header.profiles):
-            return [InvalidDims(), InvalidDims(), InvalidDims()]
-        return [rtx.Dims(shape) for shape in self._profile(name, profile_index)]
+        three = self._profile_shapes(name, profile_index)
+        return [InvalidDims() if shape is None else rtx.Dims(shape) for shape in three]
+
+    @refusing("getProfileShape", otherwise=(None, None, None))
+    def _profile_shapes(self, name: str, profile_index: int) -> list[Shape]:
+        self._spec(name)
+        if name not in self._inputs:
+            raise Refused("not_an_input", tensor=name)
+        count = len(self._header.profiles)
+        if not 0 <= profile_index < count:
+            raise Refused("profile_out_of_range", profile=profile_index, count=count)
+        return self._profile(name, profile_index)
 
     def _profile(self, name: str, index: int) -> list[Shape]:
         return self._header.profiles[index].get(name) or [self._specs[name].shape] * 3
+
+    def _forced(self, name: str, profile: int) -> Shape:
+        """See ``shapes.forced``; remembered, because every execution asks."""
+        if (name, profile) not in self._forced_shapes:
+            self._forced_shapes[name, profile] = shapes.forced(self, profile, name)
+        return self._forced_shapes[name, profile]
 
     @checked
     def get_tensor_profile_values(self, name: int, profile_index: str) -> list[list[int]]:
@@ -179,100 +177,25 @@ class ICudaEngine(NotConstructible):
 
     # ---- contexts ----------------------------------------------------------------------------------------
 
-    def create_execution_context(self, strategy: Strategy | None = None, **config: object) -> IExecutionContext:
-        """A new context on profile 0. It keeps the engine alive.
+    def create_execution_context(self, *args: object, **kwargs: object) -> IExecutionContext:
+        """A new context on profile 0. It keeps the engine alive. Contract: 31, 72, 79.
 
-        Parameters:
-            strategy: ``ExecutionContextAllocationStrategy``, default STATIC. (``runtime_config`` needs TensorRT.)
+        Two signatures, as in the bindings: ``(strategy=ExecutionContextAllocationStrategy.STATIC)`` and
+        ``(runtime_config=None)``.
+
+        Raises:
+            TypeError: neither of them.
         """
-        if config or not isinstance(strategy, Strategy | None):
-            raise AttributeError("runtime_config is not in the reference lane: it needs TensorRT on a GPU")
-        return IExecutionContext._make(self, Strategy.STATIC if strategy is None else strategy)
-
-    @property
-    def device_memory_size_v2(self) -> int:
-        """Bytes of activation memory of a context, over all profiles. A constant: ONNX Runtime owns its memory."""
-        return DEVICE_MEMORY_SIZE
-
-    @checked
-    def get_device_memory_size_for_profile_v2(self, profile_index: int) -> int:
-        """The same for one profile; 0 if there is no such profile."""
-        return DEVICE_MEMORY_SIZE if 0 <= profile_index < len(self._header.profiles) else 0
-
-    # ---- the rest ----------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """The network's name."""
-        return self._header.name
-
-    @property
-    def num_layers(self) -> int:
-        """Layers of the network before fusion."""
-        return self._header.num_layers
-
-    num_aux_streams = 0
-    refittable = False
-    engine_capability = rtx.EngineCapability.STANDARD
-    profiling_verbosity = rtx.ProfilingVerbosity.LAYER_NAMES_ONLY
-    hardware_compatibility_level = rtx.HardwareCompatibilityLevel.NONE
-
-    @checked
-    def is_debug_tensor(self, name: str) -> bool:
-        """False: debug tensors need TensorRT."""
-        self._spec(name, "isDebugTensor")
-        return False
-
-    @property
-    def error_recorder(self) -> rtx.IErrorRecorder | None:
-        """Gets the errors instead of the logger; copied to contexts made after it is set."""
-        return self._log.recorder
-
-    @error_recorder.setter
-    def error_recorder(self, recorder: rtx.IErrorRecorder | None) -> None:
-        self._log.recorder = recorder
+        names, values = list(kwargs), [*args, *kwargs.values()]
+        known = not names or names in (["strategy"], ["runtime_config"])
+        given = values[0] if values else Strategy.STATIC
+        is_config = given is None or isinstance(given, IRuntimeConfig)
+        fits = names != ["strategy"] if is_config else isinstance(given, Strategy) and names != ["runtime_config"]
+        if len(values) > 1 or not known or not fits:
+            raise type_error(self, "create_execution_context", args, kwargs)
+        if isinstance(given, IRuntimeConfig):
+            return IExecutionContext._make(self, given.get_execution_context_allocation_strategy(), given)
+        return IExecutionContext._make(self, given or Strategy.STATIC, None)
 
     def __repr__(self) -> str:
         return f"<reference ICudaEngine '{self.name}' (ONNX Runtime, not TensorRT)>"
-
-    # ---- shape inference, shared by all contexts -----------------------------------------------------------
-
-    def _output_shapes(self, inputs: dict[str, Shape]) -> dict[str, Shape]:
-        """Output shapes for these input shapes (-1: not known), remembered for each combination.
-
-        Raises:
-            graph.ShapesDisagree: they contradict each other.
-        """
-        key = tuple(inputs.values())
-        if key not in self._inferred:
-            if len(self._inferred) >= 1024:
-                self._inferred.clear()  # a service with ever new shapes must not grow for ever
-            found = graph.infer(self._shape_graph, inputs)
-            sizes = self._symbol_sizes(inputs)
-            self._inferred[key] = {name: _settle(spec, found[name], sizes) for name, spec in self._outputs.items()}
-        return self._inferred[key]
-
-    def _symbol_sizes(self, inputs: dict[str, Shape]) -> dict[str, int]:
-        """The sizes of the run-time dimensions, under the names that formulas use."""
-        sizes = {}
-        for name, shape in inputs.items():
-            for axis, (size, dim_name) in enumerate(zip(shape, self._inputs[name].dim_names, strict=True)):
-                if size >= 0:
-                    sizes[graph.symbol(name, axis, dim_name)] = size
-        return sizes
-
-
-def _settle(spec: TensorSpec, inferred: Shape, sizes: dict[str, int]) -> Shape:
-    """An output's shape: what the network fixes, else what its formula gives, else what ONNX infers, else -1."""
-    settled = []
-    for axis, size in enumerate(spec.shape):
-        if size == -1 and spec.formulas and spec.formulas[axis] != "":
-            with suppress(KeyError):  # a dimension in the formula is not known yet
-                size = graph.evaluate(str(spec.formulas[axis]), sizes)
-        if size == -1 and len(inferred) == len(spec.shape):
-            size = inferred[axis]
-        settled.append(size)
-    return tuple(settled)
-
-
-_FORMAT_NAMES = {"FLOAT": "FP32", "HALF": "FP16"}

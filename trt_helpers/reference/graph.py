@@ -8,18 +8,32 @@ milliseconds instead of half a second for a BERT.
 
 from __future__ import annotations
 
-import ast
 import math
-import operator
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx
-from onnx import TensorProto, shape_inference
+from onnx import TensorProto, numpy_helper, shape_inference
+
+from .formula import evaluate
 
 # Constants up to this many elements can be shapes, axes or repeats, which shape inference has to read.
 _SMALL = 1024
 
 Shape = tuple[int, ...]
+
+# ONNX's element types and the names of TensorRT's data types for the same bits. There is none for DOUBLE.
+DTYPES = {
+    TensorProto.FLOAT: "FLOAT",
+    TensorProto.FLOAT16: "HALF",
+    TensorProto.BFLOAT16: "BF16",
+    TensorProto.FLOAT8E4M3FN: "FP8",
+    TensorProto.INT8: "INT8",
+    TensorProto.UINT8: "UINT8",
+    TensorProto.INT32: "INT32",
+    TensorProto.INT64: "INT64",
+    TensorProto.BOOL: "BOOL",
+}
 
 
 class ShapesDisagree(Exception):
@@ -55,10 +69,7 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         small.graph.output.append(onnx.helper.make_tensor_value_info(output.name, _elem_type(output), None))
     known = {value.name for value in model.graph.input}
     for weight in model.graph.initializer:
-        elements = 1
-        for size in weight.dims:
-            elements *= size
-        if elements <= _SMALL:
+        if math.prod(weight.dims) <= _SMALL:
             small.graph.initializer.append(weight)
         elif weight.name not in known:
             small.graph.input.append(
@@ -97,6 +108,12 @@ def symbol(name: str, axis: int, dim_name: str = "") -> str:
     return dim_name if dim_name.isidentifier() else f"dim_{axis}_of_{''.join(c if c.isalnum() else '_' for c in name)}"
 
 
+def named_shape(name: str, shape: Shape, dim_names: Sequence[str]) -> list[int | str]:
+    """An input's shape with a name for each run-time dimension."""
+    sizes = enumerate(zip(shape, dim_names, strict=True))
+    return [symbol(name, axis, dim_name) if size == -1 else size for axis, (size, dim_name) in sizes]
+
+
 def formulas(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int | str]]) -> dict[str, list[int | str]]:
     """Each output dimension as a number or a formula of the input dimensions; ``""`` if there is none.
 
@@ -111,7 +128,10 @@ def formulas(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int | str]]) 
     except Exception:  # an operator that it does not know: the shapes stay those that ONNX can infer
         return {value.name: [] for value in model.graph.output}
     names = {size for shape in inputs.values() for size in shape if isinstance(size, str)}
-    return {value.name: [_formula(dim, names) for dim in value.type.tensor_type.shape.dim] for value in inferred.graph.output}
+    return {
+        value.name: [_formula(dim, names) for dim in value.type.tensor_type.shape.dim]
+        for value in inferred.graph.output
+    }
 
 
 def _formula(dim: onnx.TensorShapeProto.Dimension, names: set[str]) -> int | str:
@@ -123,42 +143,6 @@ def _formula(dim: onnx.TensorShapeProto.Dimension, names: set[str]) -> int | str
     except (KeyError, ValueError, SyntaxError):
         return ""
     return dim.dim_param
-
-
-_OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
-_FUNCTIONS = {"floor": math.floor, "ceiling": math.ceil, "Max": max, "Min": min, "Mod": operator.mod}
-
-
-def evaluate(formula: str, sizes: Mapping[str, int]) -> int:
-    """The value of a formula. Only arithmetic is understood: nothing in a plan is ever executed.
-
-    Raises:
-        KeyError: a name without a size. ValueError, SyntaxError: not arithmetic.
-    """
-
-    def value(node: ast.AST) -> float:
-        match node:
-            case ast.Constant(value=int() | float() as number):
-                return number
-            case ast.Name(id=name):
-                return sizes[name]
-            case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return -value(inner)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return _OPERATORS[type(op)](value(left), value(right))
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-                return _FUNCTIONS[name](*(value(arg) for arg in args))
-        raise ValueError(f"not arithmetic: {ast.dump(node)}")
-
-    return int(value(ast.parse(formula, mode="eval").body))
 
 
 def _with_input_shapes(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int | str]]) -> onnx.ModelProto:
@@ -178,24 +162,96 @@ def _with_input_shapes(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int
     return asked
 
 
-def infer(model: onnx.ModelProto, inputs: Mapping[str, Shape]) -> dict[str, Shape]:
+def infer(
+    model: onnx.ModelProto, inputs: Mapping[str, Shape], values: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Shape]:
     """Output shapes as ONNX infers them from input shapes; -1 is a dimension that is not known.
+
+    Parameters:
+        values: the values of shape inputs, as far as they are known.
 
     Raises:
         ShapesDisagree: the shapes contradict each other.
     """
-    asked = _with_input_shapes(model, inputs)
+    inferred = _inferred(_with_values(_with_input_shapes(model, inputs), values or {}))
+    _check_reshapes(inferred)
+    return {value.name: _shape(value) for value in inferred.graph.output}
+
+
+def _inferred(asked: onnx.ModelProto) -> onnx.ModelProto:
     try:
-        inferred = shape_inference.infer_shapes(asked, strict_mode=True, data_prop=True)
+        return shape_inference.infer_shapes(asked, strict_mode=True, data_prop=True)
     except Exception as error:  # onnx raises its own InferenceError, and RuntimeError for a broken graph
         raise ShapesDisagree(str(error).strip().splitlines()[-1]) from None
-    return {value.name: _shape(value) for value in inferred.graph.output}
+
+
+def _check_reshapes(inferred: onnx.ModelProto) -> None:
+    """The one contradiction that ONNX's inference lets pass: a reshape that changes the number of elements."""
+    shapes = {v.name: _shape(v) for v in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)}
+    for node in inferred.graph.node:
+        if node.op_type != "Reshape":
+            continue
+        before, after = shapes.get(node.input[0], (-1,)), shapes.get(node.output[0], (-1,))
+        if -1 not in (*before, *after) and math.prod(before) != math.prod(after):
+            raise ShapesDisagree(
+                f"IShuffleLayer {node.name or 'node_of_' + node.output[0]}: reshaping failed for tensor: {node.input[0]} "
+                f"reshape would change volume {math.prod(before)} to {math.prod(after)}"
+            )
+
+
+def _with_values(asked: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> onnx.ModelProto:
+    """Shape inference reads the values of constants: a shape input whose value is known becomes one."""
+    for name, value in values.items():
+        asked.graph.initializer.append(numpy_helper.from_array(value, name))
+    kept = [value for value in asked.graph.input if value.name not in values]
+    del asked.graph.input[:]
+    asked.graph.input.extend(kept)
+    return asked
+
+
+def infer_largest(
+    model: onnx.ModelProto, inputs: Mapping[str, Shape], values: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Shape]:
+    """As ``infer``, with every ``NonZero`` finding as much as it can: all elements. For upper bounds.
+
+    Raises:
+        ShapesDisagree: the shapes contradict each other.
+    """
+    asked = _with_values(_with_input_shapes(model, inputs), values or {})
+    for _ in [node for node in asked.graph.node if node.op_type == "NonZero"]:
+        asked = _largest_nonzero_fixed(asked)
+    return {value.name: _shape(value) for value in _inferred(asked).graph.output}
+
+
+def _largest_nonzero_fixed(asked: onnx.ModelProto) -> onnx.ModelProto:
+    """Replace the first ``NonZero`` by a graph input as large as its result can get, if that is known."""
+    inferred = _inferred(asked)
+    shapes = {v.name: _shape(v) for v in (*inferred.graph.value_info, *inferred.graph.input)}
+    node = next(node for node in asked.graph.node if node.op_type == "NonZero")
+    shape = shapes.get(node.input[0], (-1,))
+    if -1 not in shape:
+        largest = [max(1, len(shape)), math.prod(shape)]
+        asked.graph.node.remove(node)
+        made = onnx.helper.make_tensor_value_info(node.output[0], TensorProto.INT64, largest)
+        if node.output[0] in {value.name for value in asked.graph.output}:
+            asked.graph.output.remove(next(v for v in asked.graph.output if v.name == node.output[0]))
+            asked.graph.output.append(made)
+        asked.graph.input.append(made)
+    return asked
+
+
+def total_weight_bytes(model: onnx.ModelProto, inputs: Sequence[str]) -> int:
+    """Bytes of all weights, from a graph without them: its large ones are inputs that are none of the engine's."""
+    sizes = [(w.data_type, math.prod(w.dims)) for w in model.graph.initializer]
+    large = [value for value in model.graph.input if value.name not in inputs]
+    sizes += [(_elem_type(value), math.prod(_shape(value))) for value in large]
+    return sum(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize * count for kind, count in sizes)
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
-        return ()
+        return (-1,)  # not even the rank is known
     return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in tensor.shape.dim)
 
 

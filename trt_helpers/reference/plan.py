@@ -6,75 +6,36 @@
                       a JSON header: versions, I/O tensors, profiles
     last 80 bytes     the footer: magic, format, the four lengths, SHA-256 of everything before the digest
 
-Reading never executes anything from the file; every length is checked before it is used.
+Reading never executes anything from the file; every length is checked before it is used, and reading costs one
+pass over the bytes and no copy of them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+
+import tensorrt_rtx as rtx
+
+from .header import MAX_BYTES, HeaderError, PlanHeader
 
 MAGIC = b"TRTHREF\0"
 FORMAT = 1
 _FOOTER = struct.Struct("<8sIIQQQQ32s")
+_DIGEST = hashlib.sha256().digest_size
 
 # The first four bytes of a plan, little-endian: printed by TensorRT itself when it refuses a file.
 TENSORRT_MAGIC = 1953657958
 TENSORRT_RTX_MAGIC = 1953657974
-
-Shape = tuple[int, ...]
 
 
 class PlanError(Exception):
     """A plan that cannot be read: the key of a refusal and its facts."""
 
     def __init__(self, key: str, **facts: object) -> None:
-        super().__init__(key)
+        super().__init__(f"{key}: {facts}")
         self.key, self.facts = key, facts
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One I/O tensor as the network declares it. ``shape`` has -1 for every dimension known only at run time.
-
-    ``dim_names`` are the ONNX names of an input's dimensions; ``formulas`` say how an output's follow from them.
-    """
-
-    name: str
-    shape: Shape
-    dtype: str
-    onnx_type: int
-    dim_names: tuple[str, ...] = ()
-    formulas: tuple[int | str, ...] = ()
-    is_shape_tensor: bool = False
-
-
-@dataclass(frozen=True)
-class PlanHeader:
-    """What the reference runtime knows about an engine besides its graph."""
-
-    name: str
-    inputs: list[TensorSpec]
-    outputs: list[TensorSpec]
-    profiles: list[dict[str, list[Shape]]]
-    versions: dict[str, str]
-    num_layers: int = 0
-    profile_values: list[dict[str, list[list[int]]]] = field(default_factory=list)
-
-    def to_json(self) -> bytes:
-        """The header as UTF-8 JSON."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> PlanHeader:
-        """Read it back; lists become tuples where the runtime compares shapes."""
-        raw = json.loads(data)
-        for key in ("inputs", "outputs"):
-            raw[key] = [TensorSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in t.items()}) for t in raw[key]]
-        raw["profiles"] = [{n: [tuple(s) for s in three] for n, three in p.items()} for p in raw["profiles"]]
-        return cls(**raw)
 
 
 @dataclass(frozen=True)
@@ -90,9 +51,8 @@ class PlanParts:
 def join(tensorrt_rtx: bytes, onnx: bytes, shapes: bytes, header: PlanHeader) -> bytes:
     """Write a plan: ``tensorrt_rtx`` is NVIDIA's part, the rest is ours."""
     head = header.to_json()
-    footer = _FOOTER.pack(
-        MAGIC, FORMAT, 0, len(tensorrt_rtx), len(onnx), len(shapes), len(head), bytes(hashlib.sha256().digest_size)
-    )[: -hashlib.sha256().digest_size]
+    lengths = (len(tensorrt_rtx), len(onnx), len(shapes), len(head))
+    footer = _FOOTER.pack(MAGIC, FORMAT, 0, *lengths, bytes(_DIGEST))[:-_DIGEST]
     body = b"".join([tensorrt_rtx, onnx, shapes, head, footer])
     return body + hashlib.sha256(body).digest()
 
@@ -104,20 +64,48 @@ def split(data: memoryview) -> PlanParts:
         PlanError: empty, too short, not a plan of this lane, damaged, or written in another format.
     """
     data = memoryview(data).cast("B")
+    rtx_part, onnx, shapes, head = _cut(data)
+    try:
+        header = PlanHeader.from_json(bytes(head))
+    except HeaderError as error:
+        raise PlanError("plan_damaged", reason=f"its header cannot be read: {error}.") from None
+    return PlanParts(rtx_part, onnx, shapes, header)
+
+
+def tensorrt_rtx_part(plan: bytes) -> bytes:
+    """NVIDIA's own plan out of a plan of the reference lane: TensorRT-RTX runs it on an RTX GPU.
+
+    Parameters:
+        plan: any buffer with a plan of the reference lane.
+
+    Raises:
+        ValueError: it is no such plan, or was made without NVIDIA's builder.
+    """
+    try:
+        part = bytes(_cut(memoryview(plan).cast("B"))[0])
+    except PlanError as error:
+        raise ValueError(f"not a sound plan of the reference lane ({error})") from None
+    if not part:
+        raise ValueError("this plan was made from ONNX alone: NVIDIA's builder was not involved")
+    return part
+
+
+def _cut(data: memoryview) -> list[memoryview]:
+    """The four parts, once lengths and checksum are known to be right."""
     _check_kind(data)
-    magic, found_format, _, *lengths, digest = _FOOTER.unpack(data[-_FOOTER.size :])
+    _, found_format, _, *lengths, digest = _FOOTER.unpack(data[-_FOOTER.size :])
+    # First of all: a format or a length that was changed by accident says nothing.
+    if hashlib.sha256(data[:-_DIGEST]).digest() != digest:
+        raise PlanError("plan_damaged", reason="its checksum does not match, so some of its bytes have changed.")
     if found_format != FORMAT:
         raise PlanError("plan_version", found=found_format, expected=FORMAT)
-    if sum(lengths) + _FOOTER.size != len(data):
-        reason = f"{sum(lengths) + _FOOTER.size} bytes were written, {len(data)} are here."
-        raise PlanError("plan_damaged", reason=reason)
-    if hashlib.sha256(data[: -len(digest)]).digest() != digest:
-        raise PlanError("plan_damaged", reason="its checksum does not match, so some of its bytes have changed.")
-    parts, start = [], 0
-    for length in lengths:
-        parts.append(data[start : start + length])
-        start += length
-    return PlanParts(*parts[:3], PlanHeader.from_json(bytes(parts[3])))
+    written = sum(lengths) + _FOOTER.size
+    if written != len(data):
+        raise PlanError("plan_damaged", reason=f"{written} bytes were written, {len(data)} are here.")
+    if lengths[3] > MAX_BYTES:
+        raise PlanError("plan_damaged", reason=f"its header of {lengths[3]} bytes is longer than {MAX_BYTES}.")
+    ends = [sum(lengths[: i + 1]) for i in range(4)]
+    return [data[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
 def _check_kind(data: memoryview) -> None:
@@ -126,18 +114,34 @@ def _check_kind(data: memoryview) -> None:
         raise PlanError("plan_empty")
     if len(data) < 8:
         raise PlanError("plan_too_short")
-    magic = int.from_bytes(data[:4], "little")
     if len(data) >= _FOOTER.size and bytes(data[-_FOOTER.size :][: len(MAGIC)]) == MAGIC:
         return
-    if magic == TENSORRT_RTX_MAGIC or bytes(data[:4]) == b"ptrt":
-        _refuse_bare_rtx_plan(data)
+    magic = int.from_bytes(data[:4], "little")
+    if MAGIC in bytes(data[-4096:]):
+        raise PlanError("plan_damaged", reason="bytes were added to its end or removed from it.")
+    if magic == TENSORRT_RTX_MAGIC:
+        if _has_wrong_length(data):
+            raise PlanError("plan_damaged", reason="it was cut short, or bytes were added to its end.")
+        reason = "it was built by TensorRT-RTX alone, or from a network made with the layer API."
+        raise PlanError("plan_without_onnx", reason=reason)
     what = "a plan of TensorRT" if magic == TENSORRT_MAGIC else "not a plan at all"
     raise PlanError("plan_foreign", magic=magic, expected=TENSORRT_RTX_MAGIC, what=what)
 
 
-def _refuse_bare_rtx_plan(data: memoryview) -> None:
-    """A TensorRT-RTX plan without our part behind it: cut short, or never had one."""
-    if MAGIC in bytes(data[-4096:]):
-        raise PlanError("plan_damaged", reason="bytes were added to its end or removed from it.")
-    reason = "it was built by TensorRT-RTX alone, from a network made with the layer API, or it was cut short."
-    raise PlanError("plan_without_onnx", reason=reason)
+def _has_wrong_length(rtx_plan: memoryview) -> bool:
+    """Whether NVIDIA's own runtime misses bytes, or finds too many: it looks at that before it looks for a GPU."""
+    heard = _Listener()
+    rtx.Runtime(heard).deserialize_cuda_engine(rtx_plan)
+    return any("plan.header.size == blobSize" in line for line in heard.lines)
+
+
+class _Listener(rtx.ILogger):
+    """Keeps what NVIDIA's runtime says and shows it to nobody."""
+
+    def __init__(self) -> None:
+        rtx.ILogger.__init__(self)
+        self.lines: list[str] = []
+
+    def log(self, severity: rtx.ILogger.Severity, msg: str) -> None:
+        """Called by TensorRT-RTX."""
+        self.lines.append(msg)

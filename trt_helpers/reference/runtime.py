@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import tensorrt_rtx as rtx
 import torch
 
-from ..errors import log_line
 from . import plan, session
-from .bindings import NotConstructible
+from .bindings import Fixed, Reference, Setting, WriteOnly, checked, setter_value, type_error
+from .device import first_line
 from .engine import ICudaEngine
+from .output_shapes import OutputShapes
+from .plan_copy import PlanCopy
+from .refusal import Refused, refusing
+from .reporting import Log, WithErrorRecorder
 
-Severity = rtx.ILogger.Severity
-
-
-class Log:
-    """Where an object's errors go: to its error recorder if it has one, else to the logger. Never to both."""
-
-    def __init__(self, logger: rtx.ILogger, recorder: rtx.IErrorRecorder | None = None) -> None:
-        self.logger, self.recorder = logger, recorder
-
-    def copy(self) -> Log:
-        """The log of an object made by this one: it starts with the same recorder."""
-        return Log(self.logger, self.recorder)
-
-    def error(self, key: str, **facts: object) -> None:
-        """Report one refusal in TensorRT's words."""
-        line = log_line(key, **facts)
-        if self.recorder is None:
-            self.logger.log(Severity.ERROR, line)
-        else:
-            code = int(line.split("Error Code ", 1)[1].split(":", 1)[0]) if "Error Code " in line else 1
-            self.recorder.report_error(rtx.ErrorCodeTRT(code), line)
-
-    def warning(self, key: str, **facts: object) -> None:
-        """Log one warning in TensorRT's words."""
-        self.logger.log(Severity.WARNING, log_line(key, **facts))
-
-    def info(self, text: str) -> None:
-        """Log one informational line."""
-        self.logger.log(Severity.INFO, text)
+_CHUNK = 16 << 20
 
 
-class Runtime(NotConstructible):
+class Runtime(WithErrorRecorder, Reference):
     """Stand-in for ``tensorrt.Runtime``: deserialises plans that this package's ``Builder`` made.
 
     Parameters:
@@ -56,11 +34,23 @@ class Runtime(NotConstructible):
                 f"\n\nInvoked with: {logger!r}"
             )
         self._log = Log(logger)
-        self._max_threads = 1
-        self.DLA_core = -1
-        self.temporary_directory: str | None = None
-        self.tempfile_control_flags = 3
-        self.engine_host_code_allowed = False
+
+    # ---- settings ------------------------------------------------------------------------------------------
+
+    num_DLA_cores = Fixed(0, "No DLA here.")
+    engine_header_size = Fixed(64, "Bytes that ``get_engine_validity`` of TensorRT-RTX needs.")
+    temporary_directory = Setting("", None, "Where TensorRT may write temporary files; accepted.")
+    tempfile_control_flags = Setting("int", 3, "A bit mask of ``TempfileControlFlag``; accepted.")
+    engine_host_code_allowed = Setting("bool", False, "Plans of this lane hold no code; accepted.")
+    defer_weights_loading = Setting("bool", False, "TensorRT-RTX only; accepted.")
+    dla_workspace_allocation_strategy = Setting(
+        "rtx.DLAWorkspaceAllocationStrategy", rtx.DLAWorkspaceAllocationStrategy.DEFAULT, "Accepted."
+    )
+
+    def _keep_allocator(self, allocator: rtx.IGpuAllocator | None) -> None:
+        self._gpu_allocator = allocator
+
+    gpu_allocator = WriteOnly("rtx.IGpuAllocator", _keep_allocator, "Accepted: ONNX Runtime has its own. Write-only.")
 
     @property
     def logger(self) -> rtx.ILogger:
@@ -68,70 +58,103 @@ class Runtime(NotConstructible):
         return self._log.logger
 
     @property
-    def error_recorder(self) -> rtx.IErrorRecorder | None:
-        """Gets the errors instead of the logger; handed on to engines made later."""
-        return self._log.recorder
+    def DLA_core(self) -> int:
+        """-1: no DLA here. Setting it changes nothing."""
+        return -1
 
-    @error_recorder.setter
-    def error_recorder(self, recorder: rtx.IErrorRecorder | None) -> None:
-        self._log.recorder = recorder
+    @DLA_core.setter
+    def DLA_core(self, core: int) -> None:
+        setter_value(self, "int", core)
 
     @property
     def max_threads(self) -> int:
         """At least 1. A refused value raises nothing: it is logged, and the old one stays."""
-        return self._max_threads
+        return self.__dict__.get("_max_threads", 1)
 
     @max_threads.setter
     def max_threads(self, value: int) -> None:
+        value = setter_value(self, "int", value)
         if value < 1:
             self._log.error("max_threads")
         else:
             self._max_threads = value
 
-    @property
-    def num_DLA_cores(self) -> int:
-        """No DLA here."""
-        return 0
+    # ---- engines -------------------------------------------------------------------------------------------
 
     def deserialize_cuda_engine(self, serialized_engine: object) -> ICudaEngine | None:
-        """The engine in a plan, or None with one ERROR in the log. Never raises on bad content.
+        """The engine in a plan, or None with one ERROR in the log. Never raises on bad content. Contract: 4.
 
         Parameters:
-            serialized_engine: any buffer (bytes, bytearray, memoryview, mmap). It may be freed afterwards.
+            serialized_engine: any buffer (bytes, bytearray, memoryview, mmap), which may be freed afterwards, or
+                an ``IStreamReaderV2`` with ``read(num_bytes, stream)`` and ``seek(offset, where)``.
 
         Raises:
-            TypeError: not a buffer at all.
+            TypeError: neither.
         """
+        if isinstance(serialized_engine, rtx.IStreamReaderV2):
+            return self._deserialize_stream(serialized_engine)
         try:
             data = memoryview(serialized_engine).cast("B")
         except TypeError:
-            raise _not_a_buffer(self, serialized_engine) from None
+            raise type_error(self, "deserialize_cuda_engine", (serialized_engine,)) from None
+        return self._deserialize(data)
+
+    @refusing("deserializeCudaEngine", otherwise=None)
+    def _deserialize_stream(self, reader: rtx.IStreamReaderV2) -> ICudaEngine | None:
+        try:
+            data = b"".join(_pieces(reader))
+        except Exception as error:  # it is the reader that went wrong, whatever it raised
+            raise Refused("stream_reader_failed", reason=first_line(error)) from None
+        return self._deserialize(memoryview(data))
+
+    @refusing("deserializeCudaEngine", otherwise=None)
+    def _deserialize(self, data: memoryview) -> ICudaEngine | None:
         self._log.info(f"Loaded engine size: {len(data) >> 20} MiB")
         try:
             parts = plan.split(data)
         except plan.PlanError as error:
-            self._log.error(error.key, **error.facts)
-            return None
-        return self._make_engine(parts)
-
-    def _make_engine(self, parts: plan.PlanParts) -> ICudaEngine | None:
+            raise Refused(error.key, **error.facts) from None
         device = "cuda" if session.has_cuda() and torch.cuda.is_available() else "cpu"
         try:
+            output_shapes = OutputShapes(parts.header, bytes(parts.shapes))
             sessions = session.Sessions(bytes(parts.onnx), device)
-        except Exception as error:  # ONNX Runtime raises many types of its own
-            self._log.error("plan_damaged", reason=f"ONNX Runtime cannot load its graph: {error}")
-            return None
-        return ICudaEngine._make(self, parts.header, bytes(parts.shapes), sessions)
+            sessions.check_names([t.name for t in parts.header.inputs], [t.name for t in parts.header.outputs])
+        except Exception as error:  # ONNX Runtime and protobuf raise many types of their own
+            reason = f"ONNX Runtime cannot load its graph: {first_line(error)}"
+            raise Refused("plan_damaged", reason=reason) from None
+        return ICudaEngine._make(self, parts.header, output_shapes, sessions, PlanCopy(data))
+
+    def get_engine_validity(self, buffer: object) -> tuple[rtx.EngineValidity, int]:
+        """Whether a plan can run here, and a bit mask of ``EngineInvalidityDiagnostics``. TensorRT-RTX only.
+
+        The reference part is at the end of a plan, so all of it is needed, not only ``engine_header_size`` bytes.
+
+        Raises:
+            TypeError: not a buffer.
+        """
+        try:
+            plan.split(memoryview(buffer).cast("B"))
+        except TypeError:
+            raise type_error(self, "get_engine_validity", (buffer,)) from None
+        except plan.PlanError:
+            return rtx.EngineValidity.INVALID, int(rtx.EngineInvalidityDiagnostics.MALFORMED_ENGINE)
+        return rtx.EngineValidity.VALID, 0
+
+    @checked
+    @refusing("loadRuntime", otherwise=None)
+    def load_runtime(self, path: str) -> Runtime | None:
+        """None and an ERROR: there is no other runtime to load."""
+        raise Refused("load_runtime", path=path)
+
+    def get_plugin_registry(self) -> rtx.IPluginRegistry:
+        """TensorRT-RTX's own registry."""
+        return rtx.get_plugin_registry()
 
     def __repr__(self) -> str:
         return "<reference Runtime (ONNX Runtime, not TensorRT)>"
 
 
-def _not_a_buffer(runtime: Runtime, given: object) -> TypeError:
-    doc = rtx.Runtime.deserialize_cuda_engine.__doc__.splitlines()
-    signatures = [line.split("deserialize_cuda_engine", 1)[1] for line in doc if line[:2] in ("1.", "2.")]
-    supported = "\n".join(f"    {i}. {text}" for i, text in enumerate(signatures, 1))
-    return TypeError(
-        "deserialize_cuda_engine(): incompatible function arguments. The following argument types are supported:\n"
-        f"{supported}\n\nInvoked with: {runtime!r}, {given!r}"
-    )
+def _pieces(reader: rtx.IStreamReaderV2) -> Iterator[bytes]:
+    """What a stream reader gives, up to its end."""
+    while piece := reader.read(_CHUNK, 0):
+        yield bytes(piece)

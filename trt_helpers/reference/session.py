@@ -16,6 +16,8 @@ import onnxruntime as ort
 
 Shape = tuple[int, ...]
 
+_NO_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no-such-folder")
+
 
 @dataclass(frozen=True)
 class Buffer:
@@ -25,6 +27,7 @@ class Buffer:
     onnx_type: int
     shape: Shape
     address: int
+    on_host: bool = False
 
 
 def has_cuda() -> bool:
@@ -58,10 +61,24 @@ class Sessions:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4  # what goes wrong is raised, and logged by the context
+        # A graph that points to files for its weights must not make us read any file of this machine.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
         providers: list = ["CPUExecutionProvider"]
         if self.device == "cuda":
             providers.insert(0, ("CUDAExecutionProvider", {"user_compute_stream": str(stream)}))
         return ort.InferenceSession(onnx, options, providers=providers)
+
+    def check_names(self, inputs: list[str], outputs: list[str]) -> None:
+        """Every I/O tensor of the engine is one of the graph, and every input of the graph gets a value.
+
+        Raises:
+            ValueError: not so.
+        """
+        session = self._session(0)
+        if {i.name for i in session.get_inputs()} != set(inputs):
+            raise ValueError("its inputs are not those of the header")
+        if not {o.name for o in session.get_outputs()} >= set(outputs):
+            raise ValueError("its outputs are not those of the header")
 
     def _session(self, stream: int) -> ort.InferenceSession:
         key = stream if self.device == "cuda" else 0
@@ -70,8 +87,16 @@ class Sessions:
                 self._by_stream[key] = self._make(self._onnx, stream)
             return self._by_stream[key]
 
-    def run(self, inputs: Iterable[Buffer], outputs: Iterable[Buffer], stream: int = 0) -> None:
+    def run(
+        self, inputs: Iterable[Buffer], outputs: Iterable[Buffer], unsized: Iterable[str] = (), stream: int = 0
+    ) -> dict[str, ort.OrtValue]:
         """Run on these addresses: to the end on the CPU, enqueued on ``stream`` on CUDA.
+
+        Parameters:
+            unsized: outputs whose size is known only afterwards. ONNX Runtime allocates them.
+
+        Returns:
+            The unsized outputs.
 
         Raises:
             Exception: whatever ONNX Runtime raises, with its own text.
@@ -79,10 +104,17 @@ class Sessions:
         session = self._session(stream)
         binding = session.io_binding()
         for b in inputs:
-            binding.bind_input(b.name, self.device, 0, b.onnx_type, b.shape, b.address)
+            where = "cpu" if b.on_host else self.device
+            binding.bind_input(b.name, where, 0, b.onnx_type, b.shape, b.address)
         for b in outputs:
             binding.bind_output(b.name, self.device, 0, b.onnx_type, b.shape, b.address)
-        options = ort.RunOptions()
+        for name in unsized:
+            binding.bind_output(name, self.device)
+        options = None
         if self.device == "cuda":
+            options = ort.RunOptions()
             options.add_run_config_entry("disable_synchronize_execution_providers", "1")
         session.run_with_iobinding(binding, options)
+        if not unsized:
+            return {}
+        return dict(zip(unsized, list(binding.get_outputs())[-len(list(unsized)) :], strict=True))

@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import trt_helpers as th
+from trt_helpers import doctor, masked_lm
+
+
+@pytest.fixture
+def with_tiny_model(monkeypatch, tiny_bert_folder, tiny_bert):
+    monkeypatch.setattr(masked_lm, "MODEL_FOLDER", tiny_bert_folder)
+
+
+def test_report_of_a_machine_that_works(with_tiny_model, capsys):
+    assert doctor.main() == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"This machine gets the lane '{th.lane.name}': {th.lane.why}.\n")
+    for lane, reason in th.lane.others.items():
+        assert any(line.split() == f"{lane} {reason}".split() for line in out.splitlines())
+    for heading in ("Why not the other lanes", "Versions", "Machine", "One inference"):
+        assert f"\n{heading}\n" in out
+    versions = dict(line.split(maxsplit=1) for line in out.split("Versions\n")[1].split("\n\n")[0].splitlines())
+    assert versions["torch"] == torch.__version__
+    assert versions["tensorrt_rtx"] == doctor.version("tensorrt_rtx")
+    assert "ExecutionProvider" in out
+    assert "shipped, found" in out
+    sentence = out.splitlines()[-1]
+    assert "Paris is the " in sentence and sentence.endswith(" ms)")
+
+
+def test_a_failed_inference_is_exit_1_with_its_reason(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(masked_lm, "MODEL_FOLDER", tmp_path / "nowhere")
+    assert doctor.main() == 1
+    out, err = capsys.readouterr()
+    assert "the shipped model is missing" in out
+    assert "One inference  FAILED: There is no folder" in err and "nowhere" in err
+
+
+def run_doctor(**environment: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    command = [sys.executable, "-m", "trt_helpers"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_without_a_lane_the_command_exits_1_with_a_sentence_and_no_traceback():
+    done = run_doctor(TRT_HELPERS_BACKEND="nonsense")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "TRT_HELPERS_BACKEND='nonsense' is not a lane; the lanes are tensorrt, tensorrt_rtx, reference.\n"
+    )
+
+
+def test_the_command_exits_0_with_the_shipped_model(shipped_model, monkeypatch):
+    if shipped_model != masked_lm.MODEL_FOLDER:
+        pytest.skip("the command looks for the shipped model in its own place only")
+    monkeypatch.delenv("TRT_HELPERS_CACHE")  # the user's cache, where a lesson may have put the export already
+    done = run_doctor()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Paris is the capital of France." in done.stdout
+
+
+def test_show_lane_prints_three_lines(capsys):
+    th.show_lane()
+    lane, tensorrt, pytorch = capsys.readouterr().out.splitlines()
+    assert lane.split()[:2] == ["lane", f"{th.lane.name}:"]
+    assert tensorrt.endswith(th.trt.__version__)
+    assert "PyTorch" in pytorch and th.device.type in pytorch

@@ -1,0 +1,69 @@
+"""Pictures, as PNG bytes: pure functions of plain data. Every one has its facts in print beside it in the lesson."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+Shape = tuple[int, int]
+
+# Outline and hatching of each profile: they can be told apart without colour.
+_STYLES = (("#2f5d9b", "///"), ("#2e7d32", "\\\\\\"), ("#a86500", "..."))
+# By the number of profiles that a request fits.
+_MARKERS = {0: "X", 1: "o", 2: "D"}
+
+
+def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[Shape, Sequence[int]]) -> bytes:
+    """Profiles as boxes in the plane of batch and sequence, with requests as points.
+
+    Parameters:
+        profiles: (min, opt, max) of a two-dimensional input, for each profile.
+        fits: for each request, a shape, the indices of the profiles that accept it.
+
+    Returns:
+        A PNG. Say in its alt text which requests fit what.
+    """
+    figure = Figure(figsize=(8, 4.2), dpi=100, layout="constrained")
+    ax = figure.subplots()
+    for index, (low, _, high) in enumerate(profiles):
+        _box(ax, index, low, high)
+    for (batch, sequence), indices in fits.items():
+        words = " and ".join(map(str, indices)) or "none"
+        marker = _MARKERS.get(len(indices), "D")
+        ax.plot(sequence, batch, marker, color="black", markersize=8, markeredgecolor="white", zorder=3)
+        label = f"{batch} x {sequence}: {words}"
+        ax.annotate(label, (sequence, batch), (8, 5), textcoords="offset points", zorder=4, bbox=_WHITE)
+    _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
+
+
+def _box(ax: Axes, index: int, low: Shape, high: Shape) -> None:
+    """A rectangle; a range of one size has no height, so it is drawn from just below to just above it."""
+    colour, hatch = _STYLES[index % len(_STYLES)]
+    (bottom, left), (top, right) = [tuple(size / 1.15 for size in low), tuple(size * 1.15 for size in high)]
+    place = {"xy": (left, bottom), "width": right - left, "height": top - bottom}
+    ax.add_patch(Rectangle(**place, fill=False, edgecolor=colour, linewidth=2))
+    ax.add_patch(Rectangle(**place, fill=False, edgecolor=colour, linewidth=0, hatch=hatch, alpha=0.25))
+    ax.annotate(f"profile {index}", (left, top), (4, 4), textcoords="offset points", color=colour, weight="bold")
+
+
+def _axes(ax: Axes, shapes: Sequence[Shape]) -> None:
+    """Both axes double from tick to tick, so that 1 and 128 can both be seen."""
+    for axis, position, name in ((ax.yaxis, 0, "batch"), (ax.xaxis, 1, "sequence")):
+        sizes = [shape[position] for shape in shapes]
+        ticks = [2**power for power in range(max(sizes).bit_length() + 1)]
+        axis.axes.set(**{f"{axis.axis_name}scale": ("log")})
+        axis.set_ticks(ticks, labels=[str(tick) for tick in ticks], minor=False)
+        axis.set_ticks([], minor=True)
+        axis.set_label_text(f"{name} (logarithmic)")
+        getattr(ax, f"set_{axis.axis_name}lim")(min(sizes) / 1.6, max(sizes) * 2.2)
+    ax.spines[["top", "right"]].set_visible(False)

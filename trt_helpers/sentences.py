@@ -1,0 +1,75 @@
+"""Whole sentences through an engine: many at once, and a bad one does not lose the others. Lesson 5 builds it up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .backend import device, trt
+from .execution import infer
+from .masked_lm import Candidate, MaskedLM, decode_top_k, find_masks, tokenize
+
+
+class Filled(NamedTuple):
+    """What became of one sentence: the candidates for each ``[MASK]``, in order, or the reason why there are none."""
+
+    sentence: str
+    candidates: list[list[Candidate]]
+    problem: str = ""
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"{self.sentence!r}: {self.problem}"
+        words = "; ".join(", ".join(c.word for c in candidates) for candidates in self.candidates)
+        return f"{self.sentence} -> {words}"
+
+
+def problem_with(lm: MaskedLM, sentence: object, longest: int = 512) -> str:
+    """Why a sentence cannot be filled in, and what to do about it; ``""`` if it can.
+
+    Parameters:
+        longest: the largest number of tokens allowed, with the two that the tokenizer adds.
+    """
+    mask = lm.tokenizer.mask_token
+    if not isinstance(sentence, str):
+        return f"this is {type(sentence).__name__}, not text. Pass sentences as str."
+    if not sentence.strip():
+        return f"the sentence is empty. Write one with {mask} where the word is missing."
+    ids = lm.tokenizer(sentence, truncation=False, verbose=False)["input_ids"]
+    if len(ids) > longest:
+        return f"it has {len(ids)} tokens, at most {longest} are allowed. Shorten it, keeping {mask}."
+    if lm.tokenizer.mask_token_id not in ids:
+        return f"it has no {mask}. Put {mask}, with brackets and capitals, where the word is missing."
+    return ""
+
+
+def fill_in(lm: MaskedLM, context: trt.IExecutionContext, sentences: str | Sequence[str], k: int = 5) -> list[Filled]:
+    """The ``k`` likeliest words for every ``[MASK]`` of every sentence, as few batches as the profile allows.
+
+    Returns:
+        One ``Filled`` for each sentence, in order. A bad one carries its ``problem``; nothing is raised for it.
+    """
+    sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+    low, _, high = context.engine.get_tensor_profile_shape("input_ids", context.active_optimization_profile)
+    problems = [problem_with(lm, sentence, longest=high[1]) for sentence in sentences]
+    good = [i for i, problem in enumerate(problems) if not problem]
+    filled = {}
+    for start in range(0, len(good), high[0]):
+        chunk = good[start : start + high[0]]
+        answers = _fill_batch(lm, context, [sentences[i] for i in chunk], shortest=low[1], k=k)
+        filled |= dict(zip(chunk, answers, strict=True))
+    return [Filled(s, filled.get(i, []), problems[i]) for i, s in enumerate(sentences)]
+
+
+def _fill_batch(
+    lm: MaskedLM, context: trt.IExecutionContext, sentences: list[str], shortest: int, k: int
+) -> list[list[list[Candidate]]]:
+    """For each sentence a list of candidates for each of its masks."""
+    inputs = tokenize(lm, sentences)
+    if inputs["input_ids"].shape[1] < shortest:  # "[MASK]" alone has three tokens
+        inputs = tokenize(lm, sentences, padding="max_length", max_length=shortest)
+    logits = infer(context, {name: tensor.to(device) for name, tensor in inputs.items()})["logits"]
+    answers = [[] for _ in sentences]
+    for row, position in find_masks(lm, inputs["input_ids"]):
+        answers[row].append(decode_top_k(lm, logits[row, position], k))
+    return answers
