@@ -82,9 +82,11 @@ def measure(context: trt.IExecutionContext, batch: int, sequence: int, reuse: bo
     )
     bare, infer = (statistics.median(times[name]) for name in ("bare", "infer"))
     # The same turn's two times share what else the machine was doing: their difference varies less than they do.
-    extra = statistics.median(b - a for a, b in zip(times["bare"], times["infer"], strict=True))
+    extras = [b - a for a, b in zip(times["bare"], times["infer"], strict=True)]
+    low, extra, high = statistics.quantiles(extras, n=4)
     what = f"{batch} x {sequence}, {'reused' if reuse else 'fresh'} outputs"
-    return f"{what:<24} {bare:9.2f} {infer:9.2f} {extra:+9.3f} {100 * extra / bare:+8.1f} %"
+    spread = f"{100 * low / bare:+.1f} .. {100 * high / bare:+.1f} %"
+    return f"{what:<24} {bare:9.2f} {infer:9.2f} {extra:+9.3f} {100 * extra / bare:+8.1f} % {spread:>20}"
 
 
 def main() -> None:
@@ -102,7 +104,7 @@ def main() -> None:
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     print(f"{platform.system()} {platform.machine()}, {cores} cores, load {load:.1f} at the start")
     print(f"Python {platform.python_version()}, ONNX Runtime {ort.__version__}, PyTorch {torch.__version__}")
-    print(f"\n{'batch x tokens':<24} {'bare ms':>9} {'infer ms':>9} {'extra ms':>9} {'extra':>10}")
+    print(f"\n{'batch x tokens':<24} {'bare ms':>9} {'infer ms':>9} {'extra ms':>9} {'extra':>10} {'middle half':>20}")
     print(measure(context, 1, 16, reuse=False, repeat=repeat))
     print(measure(context, 1, 16, reuse=True, repeat=repeat))
     print(measure(context, 8, 128, reuse=True, repeat=max(10, repeat // 10)))

@@ -78,11 +78,13 @@ def main(path: str) -> None:
     for batch, sequence, rounds in ((1, 16, 200), (8, 128, 15)):
         tensors = tensors_for(engine, batch, sequence)
         plain, more = median_difference(bare(engine, tensors), through_context(engine, tensors), rounds)
-        print(f"{batch} x {sequence} tokens: {plain:8.2f} ms bare, {more:+.3f} ms through a context ({more / plain:+.1%})")
+        added = f"{more:+.3f} ms through a context ({more / plain:+.1%})"
+        print(f"{batch} x {sequence} tokens: {plain:8.2f} ms bare, {added}")
     before = psutil.Process().memory_info().rss
     contexts = [engine.create_execution_context() for _ in range(100)]
     grown = psutil.Process().memory_info().rss - before
-    print(f"{len(contexts)} more contexts: {grown / 2**20:.1f} MiB; the weights are {engine.get_engine_stat() / 2**20:.0f} MiB")
+    weights = engine.get_engine_stat() / 2**20
+    print(f"{len(contexts)} more contexts: {grown / 2**20:.1f} MiB; the weights are {weights:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from .doctor import show_lane
 from .engine import Profile, build_plan, load_engine, save_plan
 from .errors import TensorRTError
 from .execution import allocate_outputs, bind, infer, set_input_shapes
+from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_engine
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
 from .plots import draw_profiles
@@ -66,4 +67,9 @@ __all__ = [
     "find_masks",
     "decode_top_k",
     "fill_in",
+    # lesson 6: what TensorRT 8 code calls (trt_helpers.legacy has the rest)
+    "get_binding_idxs",
+    "get_output_tensors",
+    "infer_tensorrt",
+    "save_engine",
 ]

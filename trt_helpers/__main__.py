@@ -1,8 +1,25 @@
-"""The doctor: ``python -m trt_helpers``."""
+"""The command line: ``python -m trt_helpers`` is the doctor; ``verify`` and ``explain`` are its colleagues."""
 
+import argparse
 import sys
 
-from .doctor import main
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m trt_helpers", description="Which lane this machine gets, and why.")
+    parser.add_argument("--json", action="store_true", help="the report as JSON, for a bug report: no paths, no names")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    verify = commands.add_parser("verify", help="on a GPU that TensorRT supports: answer this project's open questions")
+    verify.add_argument("--out", default="report.json", help="where to write the report (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "verify":
+        from .verify import main as run_verify
+
+        return run_verify(chosen.out)
+    from .doctor import main as report
+
+    return report(as_json=chosen.json)
+
 
 if __name__ == "__main__":
     sys.exit(main())

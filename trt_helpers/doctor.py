@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
+from . import masked_lm
 from .backend import device, lane, trt
 
 PACKAGES = (
@@ -68,11 +71,11 @@ def _section(title: str, rows: dict[str, str]) -> None:
 
 def try_inference() -> str:
     """Build the shipped model, run one sentence, and say what came out and how long it took."""
-    from . import engine, execution, masked_lm
+    from . import engine, execution
 
     lm = masked_lm.load_masked_lm()
     profile = engine.Profile.same(masked_lm.INPUTS, (1, 4), (1, 16), (4, 64))
-    plan = engine.build_plan(masked_lm.export_onnx(lm), profile)
+    plan = engine.build_plan(masked_lm.export_onnx(lm), profile, progress=False)
     context = engine.load_engine(plan).create_execution_context()
     inputs = masked_lm.tokenize(lm, "Paris is the [MASK] of France.")
     on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
@@ -85,25 +88,55 @@ def try_inference() -> str:
     return f"Paris is the {word} of France. ({milliseconds:.1f} ms)"
 
 
-def main() -> int:
-    """Print the report. 0 if the lane works, 1 if its inference failed."""
-    from . import masked_lm
-
-    print(f"This machine gets the lane '{lane.name}': {lane.why}.")
-    print(f"In it, {WHAT_IS_REAL[lane.name]}.")
-    _section("Why not the other lanes", lane.others)
-    _section("Versions", {"python": platform.python_version(), **{p: _installed(p) for p in PACKAGES}})
-    machine = {
-        "system": f"{platform.system()} {platform.machine()}",
-        "GPU": "; ".join(_gpus()),
-        "ONNX Runtime": _providers(),
-        "model": "shipped, found" if masked_lm.MODEL_FOLDER.exists() else "the shipped model is missing",
+def facts() -> dict[str, object]:
+    """What a bug report needs: lane, reasons, versions, machine. No paths, no user or host name."""
+    return {
+        "lane": lane.name,
+        "why": lane.why,
+        "what is real": WHAT_IS_REAL[lane.name],
+        "why not the others": lane.others,
+        "versions": {"python": platform.python_version(), **{p: _installed(p) for p in PACKAGES}},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "GPU": "; ".join(_gpus()),
+            "ONNX Runtime": _providers(),
+            "model": "shipped, found" if masked_lm.MODEL_FOLDER.exists() else "the shipped model is missing",
+        },
     }
-    _section("Machine", machine)
+
+
+def _inference() -> tuple[str, str]:
+    """The result of one inference and ``""``, or ``""`` and why it failed."""
     try:
-        result = try_inference()
+        return try_inference(), ""
     except Exception as error:
-        print(f"\nOne inference  FAILED: {error}", file=sys.stderr)
-        return 1
-    _section("One inference", {"result": result})
-    return 0
+        return "", without_paths(str(error))
+
+
+def without_paths(text: str) -> str:
+    """A text to show to others: it must not tell where somebody's files are, or who they are."""
+    root = Path(__file__).resolve().parent.parent
+    private = {str(root): "<course>", sys.prefix: "<python>", str(Path.home()): "~", platform.node(): "<host>"}
+    for secret, shown in sorted(private.items(), key=lambda item: -len(item[0])):
+        text = text.replace(secret, shown) if len(secret) > 2 else text
+    return text
+
+
+def main(as_json: bool = False) -> int:
+    """Print the report, as text or as JSON for a bug report. 0 if the lane works, 1 if its inference failed."""
+    found = facts()
+    if not as_json:
+        print(f"This machine gets the lane '{lane.name}': {lane.why}.")
+        print(f"In it, {WHAT_IS_REAL[lane.name]}.")
+        _section("Why not the other lanes", found["why not the others"])
+        _section("Versions", found["versions"])
+        _section("Machine", found["machine"])
+    result, failure = _inference()
+    if as_json:
+        report = {**found, "one inference": {"result": result, "failure": failure}}
+        print(without_paths(json.dumps(report, indent=2)))
+    elif failure:
+        print(f"\nOne inference  FAILED: {failure}", file=sys.stderr)
+    else:
+        _section("One inference", {"result": result})
+    return 1 if failure else 0

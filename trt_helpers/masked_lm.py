@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -204,13 +204,50 @@ def _quiet_exporter() -> Iterator[None]:
             exporter_log.setLevel(level)
 
 
-def tokenize(lm: MaskedLM, sentences: str | list[str], **options: object) -> dict[str, torch.Tensor]:
+class SentenceError(ValueError):
+    """Sentences that cannot be used. ``problems`` says for each, by its index, what is wrong and what to do."""
+
+    def __init__(self, problems: dict[int, str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(f"Sentence {index}: {problem}" for index, problem in problems.items()))
+
+    def __reduce__(self) -> tuple:
+        return SentenceError, (self.problems,)
+
+
+def problem_with(lm: MaskedLM, sentence: object, longest: int | None = None) -> str:
+    """Why a sentence cannot be tokenised, and what to do about it; ``""`` if it can.
+
+    Parameters:
+        longest: the largest number of tokens, with the two that the tokenizer adds; default: the model's limit.
+    """
+    if not isinstance(sentence, str):
+        return f"this is {type(sentence).__name__}, not text. Pass sentences as str."
+    if not sentence.strip():
+        return f"it is empty. Write one with {lm.tokenizer.mask_token} where the word is missing."
+    longest = longest or lm.model.config.max_position_embeddings
+    tokens = len(lm.tokenizer(sentence, truncation=False, verbose=False)["input_ids"])
+    if tokens > longest:
+        start = f"{sentence[:30]!r}..."
+        return f"{start} has {tokens} tokens, at most {longest} are allowed. Shorten it, or split it."
+    return ""
+
+
+def tokenize(lm: MaskedLM, sentences: str | Sequence[str], **options: object) -> dict[str, torch.Tensor]:
     """Sentences to the three int64 inputs (batch, sequence), padded to the longest sentence.
 
     Parameters:
         options: passed to the tokenizer, for example ``padding="max_length", max_length=128``.
+
+    Raises:
+        SentenceError: one or more are empty, no text, or longer than the model can read. It names all of them.
     """
-    sentences = [sentences] if isinstance(sentences, str) else sentences
+    sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+    problems = {i: problem for i, s in enumerate(sentences) if (problem := problem_with(lm, s))}
+    if not sentences:
+        problems = {0: "there is none. Pass at least one sentence."}
+    if problems:
+        raise SentenceError(problems)
     encoded = lm.tokenizer(sentences, return_tensors="pt", **{"padding": True, **options})
     return {name: encoded[name] for name in INPUTS}
 

@@ -16,6 +16,10 @@ _STYLES = (("#2f5d9b", "///"), ("#2e7d32", "\\\\\\"), ("#a86500", "..."))
 # By the number of profiles that a request fits.
 _MARKERS = {0: "X", 1: "o", 2: "D"}
 
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+# A box is drawn this factor larger than its range: one size would have no height, and its edge would cut points.
+_MARGIN = 1.15
+
 
 def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[Shape, Sequence[int]]) -> bytes:
     """Profiles as boxes in the plane of batch and sequence, with requests as points.
@@ -36,20 +40,17 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
         marker = _MARKERS.get(len(indices), "D")
         ax.plot(sequence, batch, marker, color="black", markersize=8, markeredgecolor="white", zorder=3)
         label = f"{batch} x {sequence}: {words}"
-        ax.annotate(label, (sequence, batch), (8, 5), textcoords="offset points", zorder=4, bbox=_WHITE)
+        ax.annotate(label, (sequence, batch), (9, 0), textcoords="offset points", va="center", bbox=_WHITE)
     _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
-
-
 def _box(ax: Axes, index: int, low: Shape, high: Shape) -> None:
-    """A rectangle; a range of one size has no height, so it is drawn from just below to just above it."""
+    """A rectangle, its edge and its hatching drawn apart, so that the hatching can be pale."""
     colour, hatch = _STYLES[index % len(_STYLES)]
-    (bottom, left), (top, right) = [tuple(size / 1.15 for size in low), tuple(size * 1.15 for size in high)]
+    (bottom, left), (top, right) = [size / _MARGIN for size in low], [size * _MARGIN for size in high]
     place = {"xy": (left, bottom), "width": right - left, "height": top - bottom}
     ax.add_patch(Rectangle(**place, fill=False, edgecolor=colour, linewidth=2))
     ax.add_patch(Rectangle(**place, fill=False, edgecolor=colour, linewidth=0, hatch=hatch, alpha=0.25))
@@ -61,9 +62,9 @@ def _axes(ax: Axes, shapes: Sequence[Shape]) -> None:
     for axis, position, name in ((ax.yaxis, 0, "batch"), (ax.xaxis, 1, "sequence")):
         sizes = [shape[position] for shape in shapes]
         ticks = [2**power for power in range(max(sizes).bit_length() + 1)]
-        axis.axes.set(**{f"{axis.axis_name}scale": ("log")})
-        axis.set_ticks(ticks, labels=[str(tick) for tick in ticks], minor=False)
+        ax.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (min(sizes) / 1.6, max(sizes) * 2)})
+        ax.set(**{f"{axis.axis_name}label": f"{name} (each tick is twice the one before)"})
+        axis.set_ticks([tick for tick in ticks if tick >= min(sizes) / 1.6], labels=None)
         axis.set_ticks([], minor=True)
-        axis.set_label_text(f"{name} (logarithmic)")
-        getattr(ax, f"set_{axis.axis_name}lim")(min(sizes) / 1.6, max(sizes) * 2.2)
+        axis.set_major_formatter("{x:.0f}")
     ax.spines[["top", "right"]].set_visible(False)

@@ -18,7 +18,7 @@ import torch
 from .backend import device, trt
 from .engine import Profile, build_plan, load_engine
 from .log import Logger
-from .streams import Stream
+from .streams import Stream, default_stream
 
 SMALL, LARGE = Profile(x=((1, 4), (2, 4), (2, 4))), Profile(x=((4, 4), (8, 4), (8, 4)))
 log = Logger(show=None)
@@ -34,10 +34,8 @@ def _engine(*profiles: Profile, dims: str = "rows, 4") -> trt.ICudaEngine:
 
 
 def _tensors(rows: int, value: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    x, y = torch.full((rows, 4), value).to(device), torch.zeros(rows, 4).to(device)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return x, y
+    # Made on the host and copied: the copy is finished when .to() returns, so no stream can be too early.
+    return torch.full((rows, 4), value).to(device), torch.zeros(rows, 4).to(device)
 
 
 def _bind(context: trt.IExecutionContext, x: torch.Tensor, y: torch.Tensor) -> None:
@@ -86,7 +84,7 @@ def q3() -> dict:
 def q4() -> dict:
     """Is a misaligned address refused when it is set, or when it is used?"""
     context, stream = _engine(SMALL).create_execution_context(), Stream()
-    room, y = torch.ones(64).to(device), _tensors(2)[1]
+    room, y = torch.ones(64).to(device), torch.zeros(2, 4).to(device)
     context.set_input_shape("x", (2, 4))
     log.clear()
     set_result = context.set_tensor_address("x", room.data_ptr() + 4)
@@ -104,8 +102,7 @@ def q5() -> dict:
     _bind(context, x, y)
     log.clear()
     returned = [context.execute_async_v3(0) for _ in range(3)]
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    default_stream().synchronize()  # x and y must not go before the work is done
     return {"returned": returned, "warnings": sum("default stream" in line for line in _lines("W"))}
 
 

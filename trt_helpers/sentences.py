@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .backend import device, trt
 from .execution import infer
-from .masked_lm import Candidate, MaskedLM, decode_top_k, find_masks, tokenize
+from .masked_lm import Candidate, MaskedLM, decode_top_k, find_masks, problem_with, tokenize
 
 
 class Filled(NamedTuple):
@@ -24,23 +24,12 @@ class Filled(NamedTuple):
         return f"{self.sentence} -> {words}"
 
 
-def problem_with(lm: MaskedLM, sentence: object, longest: int = 512) -> str:
-    """Why a sentence cannot be filled in, and what to do about it; ``""`` if it can.
-
-    Parameters:
-        longest: the largest number of tokens allowed, with the two that the tokenizer adds.
-    """
-    mask = lm.tokenizer.mask_token
-    if not isinstance(sentence, str):
-        return f"this is {type(sentence).__name__}, not text. Pass sentences as str."
-    if not sentence.strip():
-        return f"the sentence is empty. Write one with {mask} where the word is missing."
-    ids = lm.tokenizer(sentence, truncation=False, verbose=False)["input_ids"]
-    if len(ids) > longest:
-        return f"it has {len(ids)} tokens, at most {longest} are allowed. Shorten it, keeping {mask}."
-    if lm.tokenizer.mask_token_id not in ids:
-        return f"it has no {mask}. Put {mask}, with brackets and capitals, where the word is missing."
-    return ""
+def _problem_with(lm: MaskedLM, sentence: object, longest: int) -> str:
+    """As ``problem_with``, and there has to be a mask."""
+    problem, mask = problem_with(lm, sentence, longest), lm.tokenizer.mask_token
+    if not problem and mask not in sentence:
+        problem = f"it has no {mask}. Put {mask}, with brackets and capitals, where the word is missing."
+    return problem
 
 
 def fill_in(lm: MaskedLM, context: trt.IExecutionContext, sentences: str | Sequence[str], k: int = 5) -> list[Filled]:
@@ -51,7 +40,7 @@ def fill_in(lm: MaskedLM, context: trt.IExecutionContext, sentences: str | Seque
     """
     sentences = [sentences] if isinstance(sentences, str) else list(sentences)
     low, _, high = context.engine.get_tensor_profile_shape("input_ids", context.active_optimization_profile)
-    problems = [problem_with(lm, sentence, longest=high[1]) for sentence in sentences]
+    problems = [_problem_with(lm, sentence, longest=high[1]) for sentence in sentences]
     good = [i for i, problem in enumerate(problems) if not problem]
     filled = {}
     for start in range(0, len(good), high[0]):

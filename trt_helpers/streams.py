@@ -17,8 +17,8 @@ class CudaStream:
         torch_stream: the stream itself, for ``torch.cuda.stream(...)`` and ``record_stream``.
     """
 
-    def __init__(self) -> None:
-        self.torch_stream = torch.cuda.Stream()
+    def __init__(self, torch_stream: torch.cuda.Stream | None = None) -> None:
+        self.torch_stream = torch.cuda.Stream() if torch_stream is None else torch_stream
 
     @property
     def handle(self) -> int:
@@ -32,8 +32,12 @@ class CudaStream:
 
 if device.type == "cuda":
     Stream = CudaStream
+
+    def default_stream() -> CudaStream:
+        """The stream with handle 0, which TensorRT warns about."""
+        return CudaStream(torch.cuda.default_stream())
+
 else:
     # Imported only here: it comes with TensorRT-RTX, which a machine in the lane tensorrt need not have.
-    from .reference.cpu_stream import CpuStream
-
-    Stream = CpuStream
+    from .reference.cpu_stream import CpuStream as Stream
+    from .reference.cpu_stream import default_stream  # noqa: F401

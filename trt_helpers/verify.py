@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 
 from .backend import lane
-from .doctor import facts
+from .doctor import facts, without_paths
 from .questions import QUESTIONS
 
 QUESTION_SECONDS, LESSON_SECONDS = 120, 300
@@ -61,14 +60,6 @@ def _last_line(text: str) -> str:
     return text.splitlines()[-1] if text else ""
 
 
-def _without_paths(text: str) -> str:
-    """A report must not tell where somebody's files are, or who they are."""
-    secrets = {str(Path.home()): "~", str(NOTEBOOKS.parent): ".", sys.prefix: "<python>", platform.node(): "<host>"}
-    for secret, shown in sorted(secrets.items(), key=lambda item: -len(item[0])):
-        text = text.replace(secret, shown) if len(secret) > 1 else text
-    return text
-
-
 def ask(name: str) -> dict:
     """One question: its text, what happened to its process, and the answer."""
     result = _run(["-m", "trt_helpers.questions", name], QUESTION_SECONDS)
@@ -97,11 +88,12 @@ def report() -> dict:
     for path in sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb")):
         lesson = found["lessons"][path.stem] = run_lesson(path)
         print(f"lesson {path.stem}: {lesson['status']} {lesson.get('error', '')}".rstrip())
-    return json.loads(_without_paths(json.dumps(found)))
+    return json.loads(without_paths(json.dumps(found)))
 
 
 def main(out: str) -> int:
     """Write the report; 0 if everything could be asked and every lesson ran."""
+    Path(out).touch()  # better now than after all the work
     found = report()
     Path(out).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     entries = [*found["questions"].values(), *found["lessons"].values()]

@@ -18,7 +18,10 @@ HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 
 RELU = "relu (float[N,4] x) => (float[N,4] y) { y = Relu(x) }"
 FIXED = "fixed (float[2,4] x) => (float[2,4] y) { y = Relu(x) }"
-MIXED = "mixed (float[N,4] x, float[2,4] w) => (float[N,2] y, float[2,4] z) { t = Transpose(w) y = MatMul(x, t) z = Relu(w) }"
+MIXED = """mixed (float[N,4] x, float[2,4] w) => (float[N,2] y, float[2,4] z) {
+    t = Transpose(w)
+    y = MatMul(x, t)
+    z = Relu(w) }"""
 SHARED = "shared (float[N,4] a, float[N,4] b) => (float[N,4] c) { c = Add(a, b) }"
 JOINED = "joined (float[N,4] a, float[M,4] b) => (float[N,8] c) { c = Concat <axis = 1> (a, b) }"
 STACKED = "stacked (float[N,4] a, float[M,4] b) => (float[K,4] c) { c = Concat <axis = 0> (a, b) }"

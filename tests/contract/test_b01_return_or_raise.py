@@ -5,8 +5,8 @@ import mmap
 import pytest
 import torch
 
-from tests.contract.support import FIXED, RELU, SMALL, context, engine, plan, profile, reshape_context, tensor
-from trt_helpers import Stream, lane, logger, trt
+from tests.contract.support import FIXED, RELU, SMALL, context, plan, tensor
+from trt_helpers import Stream, logger, trt
 
 
 def test_rule_1_bad_state_returns_false_and_logs_one_error(log):
@@ -169,5 +169,3 @@ def test_runtime_members():
 def test_deprecated_with_still_works():
     with pytest.warns(DeprecationWarning), trt.Runtime(logger) as runtime:
         assert runtime.max_threads == 1
-
-

@@ -127,6 +127,15 @@ def test_engine_members_of_a_plain_engine():
     assert made.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
 
 
+@pytest.mark.parametrize("size", [100, 3 << 20])
+def test_the_copy_of_a_plan_does_not_need_the_plan(size):
+    copies = pytest.importorskip("trt_helpers.reference.plan_copy", reason="the reference lane's own")
+    data = bytearray(range(100)) * (size // 100)
+    copy, expected = copies.PlanCopy(memoryview(data)), bytes(data)
+    data[:] = bytes(len(data))
+    assert copy.read() == copy.read() == expected
+
+
 def test_serialize_gives_a_plan_that_loads():
     from trt_helpers import logger
 

@@ -109,5 +109,3 @@ def test_rule_42_no_profile_is_ever_picked_for_you():
 def test_rule_43_opt_does_not_decide_what_is_legal():
     ctx = context(RELU, SMALL)
     assert all(ctx.set_input_shape("x", (rows, 4)) for rows in range(1, 9))
-
-

@@ -262,5 +262,3 @@ def test_nvtx_verbosity_cannot_be_raised_above_the_engines(log):
     ctx = context(RELU, SMALL)
     ctx.nvtx_verbosity = trt.ProfilingVerbosity.DETAILED
     assert ctx.nvtx_verbosity != trt.ProfilingVerbosity.DETAILED
-
-

@@ -64,5 +64,3 @@ def test_rule_69_allocators_are_asked_for_some_memory():
     assert ctx.set_output_allocator("y", allocator)
     execute(ctx)
     assert allocator.asked[0][2] > 0 and allocator.told == [("y", (0, 4))]
-
-

@@ -3,7 +3,20 @@
 import gc
 import weakref
 
-from tests.contract.support import RELU, SMALL, Allocator, Event, bind, collect, context, engine, execute, plan, ready_relu, tensor
+from tests.contract.support import (
+    RELU,
+    SMALL,
+    Allocator,
+    Event,
+    bind,
+    collect,
+    context,
+    engine,
+    execute,
+    plan,
+    ready_relu,
+    tensor,
+)
 from trt_helpers import logger, trt
 
 

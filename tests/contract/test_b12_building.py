@@ -56,7 +56,7 @@ def test_rule_82_negative_sizes_raise(log):
         (RELU, [], "no optimization profile has been defined"),
         (RELU, [{"other": ((1,), (1,), (1,))}], "Dynamic input tensor x is missing dimensions in profile 0."),
         (RELU, [{"x": ((1, 4, 1),) * 3}], "x has 2 dimensions but profile 0 has 3 dimensions."),
-        (RELU, [{"x": ((1, 8), (2, 16), (8, 32))}], "Dimension mismatch for tensor x and profile 0. At dimension axis 1"),
+        (RELU, [{"x": ((1, 8), (2, 16), (8, 32))}], "Dimension mismatch for tensor x and profile 0. At"),
         (FIXED, [{"x": ((1, 4),) * 3}], "static dimensions that don't match kMIN dimensions in profile index 0"),
     ],
 )
@@ -135,5 +135,3 @@ def test_rule_89_a_second_logger_still_gets_its_own_objects_messages():
 def test_host_memory():
     plan = try_build(FIXED)
     assert plan.nbytes == len(bytes(plan)) and plan.dtype == trt.DataType.INT8
-
-

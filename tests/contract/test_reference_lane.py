@@ -96,7 +96,6 @@ def test_handles_that_nobody_has_are_refused(log):
 
 
 def test_two_contexts_on_two_streams_overlap():
-    """Each waits for the other in the middle of its work: in turns neither would end."""
     made, streams = engine(RELU, SMALL), (Stream(), Stream())
     contexts = [made.create_execution_context() for _ in streams]
     with held(streams[0]):
@@ -105,6 +104,17 @@ def test_two_contexts_on_two_streams_overlap():
             bind(ctx, x=tensor(2, 4), y=tensor(2, 4))
             assert ctx.execute_async_v3(stream.handle)
         streams[1].synchronize()  # ends although the first stream has not started
+        assert not streams[0].query()
+    streams[0].synchronize()
+
+
+def test_decisions_about_a_profile_switch():
+    """TensorRT does not say what happens to addresses, nor what switching to the profile in use does."""
+    ctx, stream = context(RELU, SMALL, SMALL), Stream()
+    assert ctx.set_input_shape("x", (2, 4)) and ctx.set_tensor_address("x", 4096)
+    assert ctx.set_optimization_profile_async(0, stream.handle) and ctx.get_tensor_shape("x") == (2, 4)
+    assert ctx.set_optimization_profile_async(1, stream.handle) and ctx.get_tensor_shape("x") == (-1, 4)
+    assert ctx.get_tensor_address("x") == 4096
 
 
 # ---- plans -------------------------------------------------------------------------------------------------
@@ -286,6 +296,15 @@ def test_a_plan_from_onnx_alone_says_so(log, capsys):
     assert nonzero_engine().get_tensor_profile_shape("x", 0)[2] == (8, 4)
 
 
+def test_an_upper_bound_that_nobody_knows():
+    """Only ``NonZero``'s is known; another operator's has none."""
+    compress = "compress (float[N,4] x, bool[4] keep) => (float[M] y) { y = Compress (x, keep) }"
+    made = plan_from_onnx_alone(model(compress), [SMALL], logger)
+    ctx = trt.Runtime(logger).deserialize_cuda_engine(made).create_execution_context()
+    assert ctx.set_input_shape("x", (2, 4)) and ctx.get_tensor_shape("y") == (-1,)
+    assert ctx.get_max_output_size("y") == -1
+
+
 @pytest.mark.parametrize(
     "profile, words",
     [
@@ -320,5 +339,3 @@ def test_weights_are_held_once():
             bind(ctx, x=tensor(2, 4), y=tensor(2, 4))
             execute(ctx)
         assert len(made._sessions._by_stream) == 1
-
-

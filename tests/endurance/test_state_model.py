@@ -110,7 +110,10 @@ _engines: dict = {}
 
 def engine_for(profiles: tuple):
     if profiles not in _engines:
-        made = [{n: ((low, 4), (high, 4), (high, 4)) for n, (low, high) in zip(INPUTS, p, strict=True)} for p in profiles]
+        made = [
+            {name: ((low, 4), (high, 4), (high, 4)) for name, (low, high) in zip(INPUTS, rows, strict=True)}
+            for rows in profiles
+        ]
         plan = trt.plan_from_onnx_alone(model(GRAPH), made, logger)
         _engines[profiles] = trt.Runtime(logger).deserialize_cuda_engine(plan)
     return _engines[profiles]

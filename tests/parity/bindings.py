@@ -31,7 +31,7 @@ def _fetched(name: str) -> None:
 
 @cache
 def bindings(name: str) -> dict:
-    """Version, classes and names. """
+    """Version, classes and names."""
     if name == "tensorrt_rtx":
         return _probe("tensorrt_rtx")
     _fetched(name)

@@ -14,7 +14,8 @@ from tools.notebooks import ROOT
 
 # Classes whose members code uses through a variable, so that only the member's name is seen.
 RUNTIME = ["Runtime", "ICudaEngine", "IExecutionContext", "IRuntimeConfig"]
-BUILDER = ["Builder", "INetworkDefinition", "IBuilderConfig", "OnnxParser", "IOptimizationProfile", "ITensor", "ParserError"]
+BUILDER = ["Builder", "INetworkDefinition", "IBuilderConfig", "OnnxParser", "IOptimizationProfile"]
+BUILDER += ["ITensor", "ParserError"]
 # Looked at by hand: used in one lane only, behind a test of the lane, or a member of something that is no TensorRT.
 ONE_LANE = {"plan_from_onnx_alone", "tensorrt_rtx_part", "__version__"}
 

@@ -8,6 +8,12 @@ import torch
 from trt_helpers.errors import TensorRTError, log_line, recognise, refusals
 
 ROWS = sorted(refusals())
+# Every fact that a sentence may be filled in with: a misspelt one would be a KeyError in the middle of an error.
+FACTS = (
+    "asked asked_rank call count detail engine engine_rank expected found given handle index inputs kind "
+    "known lane max min missing needed network outputs path plan profile reason shape shapes size strides "
+    "tensor tensors wanted what "
+).split()
 
 
 def placeholders(text: str) -> set[str]:
@@ -30,6 +36,11 @@ def test_every_row_says_what_is_wrong_and_what_to_do_in_sentences(key):
     assert row.says and row.remedy.endswith(".")
     assert row.says != row.remedy
     assert isinstance(row.marks, list)
+
+
+@pytest.mark.parametrize("key", ROWS)
+def test_every_row_asks_only_for_facts_that_exist(key):
+    assert refusals()[key].needs <= set(FACTS)
 
 
 @pytest.mark.parametrize("key", ROWS)

@@ -193,10 +193,10 @@ def _check_reshapes(inferred: onnx.ModelProto) -> None:
             continue
         before, after = shapes.get(node.input[0], (-1,)), shapes.get(node.output[0], (-1,))
         if -1 not in (*before, *after) and math.prod(before) != math.prod(after):
-            raise ShapesDisagree(
-                f"IShuffleLayer {node.name or 'node_of_' + node.output[0]}: reshaping failed for tensor: {node.input[0]} "
-                f"reshape would change volume {math.prod(before)} to {math.prod(after)}"
-            )
+            layer = node.name or f"node_of_{node.output[0]}"
+            volumes = f"{math.prod(before)} to {math.prod(after)}"
+            words = f"reshaping failed for tensor: {node.input[0]} reshape would change volume {volumes}"
+            raise ShapesDisagree(f"IShuffleLayer {layer}: {words}")
 
 
 def _with_values(asked: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> onnx.ModelProto:

@@ -20,6 +20,7 @@ from .header import PlanHeader, Shape, TensorSpec
 
 Profile = Mapping[str, tuple[Shape, Shape, Shape]]
 
+
 def plan_from_onnx_alone(
     model: onnx.ModelProto | bytes, profiles: Sequence[Profile] = (), logger: rtx.ILogger | None = None
 ) -> HostMemory:

@@ -1,13 +1,14 @@
-"""A plan kept for ``engine.serialize()``, in memory if it is small, else in a temporary file.
+"""A plan kept for ``engine.serialize()``: in memory if it is small, else in a temporary file.
 
 Plans are large, and after deserialisation nobody needs the bytes: keeping them in memory would double what an
-engine costs.
+engine costs. Writing them takes longer than loading them, so that is done beside the loading.
 """
 
 from __future__ import annotations
 
 import tempfile
 import threading
+from typing import IO
 
 _IN_MEMORY = 1 << 20  # bytes
 
@@ -20,14 +21,11 @@ class PlanCopy:
     """
 
     def __init__(self, data: memoryview) -> None:
-        self._lock = threading.Lock()
-        self._lost: OSError | None = None
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115: lives as long as the engine
-        try:
-            self._file.write(data)
-        except OSError as error:  # a full disk must not keep an engine from running
-            self._lost = error
-            self._file.close()
+        self._small = bytes(data) if len(data) <= _IN_MEMORY else None
+        self._written: _Writing | None = None
+        if self._small is None:
+            self._written = _Writing(bytes(data))
+            self._written.start()
 
     def read(self) -> bytes:
         """The plan.
@@ -35,8 +33,36 @@ class PlanCopy:
         Raises:
             OSError: there was no room for it.
         """
-        if self._lost is not None:
-            raise self._lost
+        return self._small if self._written is None else self._written.read()
+
+
+class _Writing(threading.Thread):
+    """Writes the bytes to a nameless file, then lets go of them. A full disk must not keep an engine from running."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(name="plan-copy", daemon=True)
+        self._data: bytes | None = data
+        self._error: OSError | None = None
+        self._file: IO[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        try:
+            self._file = tempfile.TemporaryFile()
+            self._file.write(self._data)
+            self._file.flush()
+        except OSError as error:
+            self._error = error
+        self._data = None
+
+    def read(self) -> bytes:
+        self.join()
+        if self._error is not None:
+            raise self._error
         with self._lock:
             self._file.seek(0)
             return self._file.read()
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -57,14 +57,17 @@ class Sessions:
         if device == "cpu":
             self._by_stream[0] = self._make(onnx, 0)
 
-    def _make(self, onnx: bytes, stream: int) -> ort.InferenceSession:
+    def _make(self, onnx: bytes, stream: int | None) -> ort.InferenceSession:
+        """A session for a stream; None: only to look at the graph, on the CPU, without the work of optimising it."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4  # what goes wrong is raised, and logged by the context
         # A graph that points to files for its weights must not make us read any file of this machine.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
         providers: list = ["CPUExecutionProvider"]
-        if self.device == "cuda":
+        if stream is None:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        elif self.device == "cuda":
             providers.insert(0, ("CUDAExecutionProvider", {"user_compute_stream": str(stream)}))
         return ort.InferenceSession(onnx, options, providers=providers)
 
@@ -74,7 +77,7 @@ class Sessions:
         Raises:
             ValueError: not so.
         """
-        session = self._session(0)
+        session = self._by_stream[0] if self.device == "cpu" else self._make(self._onnx, None)
         if {i.name for i in session.get_inputs()} != set(inputs):
             raise ValueError("its inputs are not those of the header")
         if not {o.name for o in session.get_outputs()} >= set(outputs):

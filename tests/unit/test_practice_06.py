@@ -1,0 +1,118 @@
+"""The checks of lesson 6 accept what is right, and tell plausible mistakes what is wrong."""
+
+import pytest
+import torch
+
+import trt_helpers as th
+from trt_helpers import legacy, practice
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use .* instead:DeprecationWarning")
+
+
+def name_of(engine, binding):
+    profile, tensor = divmod(binding, engine.num_io_tensors)
+    name = engine.get_tensor_name(tensor)
+    return f"{name} [profile {profile}]" if profile else name
+
+
+def said(capsys) -> str:
+    return capsys.readouterr().out
+
+
+def test_right_names_are_accepted(capsys):
+    practice.check_binding_name(name_of)
+    assert said(capsys).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda e, b: f"{e.get_tensor_name(b % 4)} [profile {b // 4}]", "Only the twins in the second profile"),
+        (lambda e, b: e.get_tensor_name(b % 4), "Binding 4 of an engine with 4 tensors is 'left [profile 1]', you say"),
+        (lambda e, b: name_of(e, b // 2 + b % 2 * 4), "the remainder of a division"),
+        (lambda e, b: e.get_binding_name(b), "your function raised AttributeError"),
+        (lambda e, b: e[b], "For binding 4 your function raised IndexError: Out of bounds"),
+        (lambda e, b: b, "you say 0"),
+    ],
+)
+def test_wrong_names_are_told_why(capsys, wrong, words):
+    practice.check_binding_name(wrong)
+    out = said(capsys)
+    assert out.startswith("Not yet.") and words in out
+
+
+def ported(engine, inputs, profile_index, dtype=None):
+    context, stream = engine.create_execution_context(), th.Stream()
+    context.set_optimization_profile_async(profile_index, stream.handle)
+    stream.synchronize()
+    for name, tensor in inputs.items():
+        assert context.set_input_shape(name, tuple(tensor.shape))
+    outputs = {n: t.to(dtype) if dtype else t for n, t in th.allocate_outputs(context).items()}
+    for name, tensor in {**inputs, **outputs}.items():
+        assert context.set_tensor_address(name, tensor.data_ptr())
+    assert context.execute_async_v3(stream.handle)
+    stream.synchronize()
+    return outputs
+
+
+def without_the_profile(engine, inputs, profile_index):
+    return ported(engine, inputs, 0)
+
+
+def by_position(engine, inputs, profile_index):
+    names = [engine.get_tensor_name(i) for i in range(2)]
+    return ported(engine, dict(zip(names, inputs.values(), strict=True)), profile_index)
+
+
+def unread_outputs(engine, inputs, profile_index):
+    return {name: torch.zeros_like(tensor) for name, tensor in ported(engine, inputs, profile_index).items()}
+
+
+def on_the_old_view(engine, inputs, profile_index):
+    engine = legacy.view(engine)
+    context, numbers = engine.create_execution_context(), th.get_binding_idxs(engine, profile_index)
+    return th.infer_tensorrt(context, inputs, *numbers)  # the profile is never set
+
+
+def test_a_right_port_is_accepted(capsys):
+    practice.check_ported(ported)
+    assert said(capsys).startswith("Right.")
+
+
+def test_the_helper_is_accepted_too(capsys):
+    def short(engine, inputs, profile_index):
+        context, stream = engine.create_execution_context(), th.Stream()
+        context.set_optimization_profile_async(profile_index, stream.handle)
+        stream.synchronize()
+        return th.infer(context, inputs)
+
+    practice.check_ported(short)
+    assert said(capsys).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (without_the_profile, "In profile 1, shape (10, 6), yours raised AssertionError"),
+        (by_position, "'difference' has the right shape and wrong values"),
+        (unread_outputs, "Is the work done when you read it?"),
+        (
+            lambda e, i, k: ported(e, i, k)["difference"],
+            "Expected a dictionary with the outputs difference, counted, got Tensor",
+        ),
+        (lambda e, i, k: {"difference": ported(e, i, k)["difference"]}, "got the keys difference."),
+        (lambda e, i, k: ported(e, i, k, dtype=torch.float32), "'counted' is torch.float32, expected torch.int32"),
+        (on_the_old_view, "Binding 4 is not one of profile 0"),
+    ],
+)
+def test_wrong_ports_are_told_why(capsys, wrong, words):
+    practice.check_ported(wrong)
+    out = said(capsys)  # what the lane logged comes before it
+    assert "\nNot yet." in f"\n{out}" and words in out
+
+
+@pytest.mark.parametrize("stub", [lambda *a: ..., lambda *a: None])
+@pytest.mark.parametrize("check", [practice.check_binding_name, practice.check_ported])
+def test_an_untouched_stub_is_met_kindly(capsys, check, stub):
+    check(stub)
+    assert said(capsys).startswith("Not solved yet")
