@@ -42,8 +42,9 @@ type(doubler), len(doubler)
 #
 # ## First a logger
 #
-# Every TensorRT object wants to know where to put its messages. TensorRT's own `trt.Logger` writes from C++, past the
-# notebook. A logger in Python is short:
+# Builder, parser and runtime want to know where to put their messages. TensorRT's own `trt.Logger` writes from C++: in
+# a notebook its lines land late in the cell, or in the server's terminal, and no code can read them. A logger in Python
+# is short:
 
 
 # %%
@@ -77,7 +78,8 @@ parsed = parser.parse(doubler)
 parsed, network.num_inputs, network.num_layers, network.num_outputs
 
 # %% [markdown]
-# `parse` raises nothing if the model is bad: it returns `False`, so we look. What did it find?
+# `True`: one input, one layer, one output. `parse` raises nothing if the model is bad, it only returns `False`. So we
+# look at what it returns, always. What did it find?
 
 # %%
 x_in = network.get_input(0)
@@ -111,8 +113,8 @@ plan = builder.build_serialized_network(network, config)
 plan is not None
 
 # %% [markdown]
-# This is the *plan*: the engine as bytes, ready for a file. Here ends the builder's work, and usually also the
-# machine's that built it.
+# This is the *plan*: the engine as a piece of memory, ready for a file. Here ends the builder's work, and usually also
+# the machine's that built it.
 #
 # ## From the plan to a result
 #
@@ -125,8 +127,7 @@ assert engine is not None, log.last_error
 [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
 
 # %% [markdown]
-# The *engine* is the model: weights and code, fixed for ever. It holds no request. For that it makes *execution
-# contexts*:
+# The *engine* is the model: weights and code, fixed. It holds no request. For that it makes *execution contexts*:
 
 # %%
 context = engine.create_execution_context()
@@ -164,7 +165,7 @@ stream.synchronize()
 y
 
 # %% [markdown]
-# Doubled. These are all the objects there are:
+# Doubled. These are the objects, and who makes whom:
 #
 # ![Left, on the building machine: OnnxParser fills an INetworkDefinition; the Builder turns it, with an IBuilderConfig
 # and its optimization profiles, into a plan, which is bytes. Right, on the machine that runs it: a Runtime turns the
@@ -181,7 +182,8 @@ y
 #
 # ## Who keeps whom alive
 #
-# **Before you run the next cell:** we throw everything away but the context. Does it still work?
+# **Before you run the next cell:** we throw everything away but the context, and clear `y`, so that the result must be
+# new. Does it still work?
 
 # %%
 del builder, network, parser, config, profile, plan, runtime, engine
@@ -190,7 +192,8 @@ context.execute_async_v3(stream.handle), stream.synchronize()
 y
 
 # %% [markdown]
-# It does. In Python a context keeps its engine alive, the engine its runtime, the runtime its logger:
+# It does. In Python a context keeps its engine alive, the engine its runtime, the runtime its logger. (In C++ they do
+# not.) The context even gives the engine back:
 
 # %%
 engine = context.engine
@@ -228,18 +231,23 @@ second.execute_async_v3(stream.handle)
 #
 # ## What a plan is good for
 #
-# By hand the way from ONNX to an engine took a dozen calls, four of them with a result to check. The helpers make the
-# same calls and check each one; read them in `trt_helpers/engine.py`.
+# By hand the way from ONNX to an engine took a dozen calls, four of them with a result to check. The helpers make these
+# calls and check each result; read them in `trt_helpers/engine.py`. `save_plan` writes a file whole or not at all:
 
 # %%
+import tempfile
+from pathlib import Path
+
 plan = th.build_plan(doubler, th.Profile(x=((1, 4), (4, 16), (8, 16))))
-engine = th.load_engine(plan)
+with tempfile.TemporaryDirectory() as folder:
+    path = th.save_plan(plan, Path(folder) / "doubler.plan")
+    engine = th.load_engine(path)
 th.describe_engine(engine)
 
 # %% [markdown]
 # A plan is no exchange format, like ONNX. TensorRT ties it to its own version and to the GPU model; TensorRT for RTX
-# to its own version. Neither reads the other's. Keep the ONNX file, build again after an upgrade. And what if a copy was
-# cut short?
+# to its own version. Neither reads the other's. Keep the ONNX file, build again after an upgrade. And what if a copy
+# was cut short?
 
 # %% tags=["lane-output"]
 cut_short = bytes(plan)[:-100]
@@ -253,7 +261,8 @@ print(engine)
 th.load_engine(cut_short)
 
 # %% [markdown]
-# Every helper raises a `TensorRTError` like this one: what is wrong, what to do, and TensorRT's own words.
+# Every helper that asks TensorRT for something raises a `TensorRTError` like this one: what is wrong, what to do, and
+# TensorRT's own words.
 #
 # ## A real sentence
 #
@@ -303,11 +312,12 @@ lm.tokenizer.convert_ids_to_tokens(best)
 with torch.no_grad():
     expected = lm.model(**tokens).logits
 difference = (logits.cpu() - expected).abs().max().item()
-assert difference < 0.01, difference
-f"largest logit {expected.max().item():.1f}, largest difference below 0.01"
+assert difference < 0.05, difference
+f"largest logit {expected.max().item():.1f}, largest difference below 0.05"
 
 # %% [markdown]
-# You have now written out all that `th.infer` does (`trt_helpers/execution.py`):
+# Those are the calls that `th.infer` makes. It adds what no address can show to TensorRT: that the tensors have the
+# right dtype, device and memory layout (`trt_helpers/execution.py`).
 
 # %%
 again = th.infer(context, inputs)["logits"]
@@ -351,8 +361,7 @@ practice.check_row_profile(doubler, my_profile)
 
 # %% tags=["exercise"]
 # --- stub
-def run(engine, x):
-    ...
+def run(engine, x): ...
 # --- solution
 def run(engine, x):
     name_in, name_out = (engine.get_tensor_name(i) for i in range(2))
@@ -365,6 +374,8 @@ def run(engine, x):
     assert context.execute_async_v3(stream.handle), th.logger.last_error
     stream.synchronize()
     return result
+
+
 # --- check
 
 
@@ -383,9 +394,10 @@ practice.check_run(run)
 #
 # <details><summary>1. What does <code>execute_async_v3</code> returning <code>True</code> promise?</summary>
 # Only that the work was enqueued. The output is valid after the stream is synchronised.</details>
-# <details><summary>2. An engine's shape says (-1, -1), the context's says (2, 4). Which one do you allocate from?</summary>
+# <details><summary>2. An engine's shape says (-1, -1), the context's (2, 4). Which one do you allocate from?</summary>
 # The context's. The engine's never changes; it is shared by all contexts.</details>
 # <details><summary>3. A colleague sends you a plan built on another GPU. What do you ask for?</summary>
-# The ONNX file. Plans are tied to the version of TensorRT and, except with TensorRT for RTX, to the GPU model.</details>
+# The ONNX file. Plans are tied to TensorRT's version and, except with TensorRT for RTX, to the GPU model.</details>
 #
-# **Next:** put your own sentences through the engine in [lesson 5, masked-word decoding](05_masked_word_decoding.ipynb).
+# **Next:** what an engine says about its tensors, and which shapes it takes, in
+# [lesson 2, bindings and profiles](02_bindings_and_profiles.ipynb).

@@ -188,7 +188,8 @@ context.get_tensor_shape("input_ids"), context.infer_shapes()
 
 # %% [markdown]
 # Forgotten, and the batch is open again. `infer_shapes` names all inputs that miss a shape. So the order is always:
-# profile, shapes, execute. `th.infer` sets the shapes of every request anyway, so now 8 sentences fit:
+# profile, shapes, execute. `th.infer` sets the shapes of every request anyway, so now 8 sentences fit (padded to 16
+# tokens, the fewest that profile 1 takes):
 
 # %%
 sentences = ["Paris is the [MASK] of France.", "He drank a cup of [MASK]."] * 4
@@ -211,7 +212,7 @@ context.set_optimization_profile_async(2, stream.handle)
 # ## Two contexts at the same time
 #
 # Contexts that run at the same time each get a copy of the profile. TensorRT 10 lets contexts share one, but TensorRT
-# for RTX asks for one each, and a copy costs little: the weights are shared.
+# for RTX asks for one each. So the same limits go into the engine twice; the weights are still there once.
 
 # %%
 limits = th.Profile.same(["x", "w"], min=(1, 4), opt=(2, 4), max=(16, 4))

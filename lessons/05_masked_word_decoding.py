@@ -168,16 +168,14 @@ def seconds(work):
     return time.perf_counter() - start
 
 
-rows = [{name: padded[name][row : row + 1].to(th.device) for name in names} for row in range(4)]
+requests = [{name: padded[name][row : row + 1].to(th.device) for name in names} for row in range(4)]
 one_by_one, together = [], []
 for _ in range(7):
-    one_by_one.append(seconds(lambda: [th.infer(context, row) for row in rows]))
+    one_by_one.append(seconds(lambda: [th.infer(context, request) for request in requests]))
     together.append(seconds(lambda: th.infer(context, on_device)))
 statistics.median(one_by_one) > statistics.median(together)
 
 # %% [markdown]
-# Lesson 7 takes this further, down to an engine that returns words instead of logits.
-#
 # ## Does it agree with PyTorch?
 #
 # The engine and PyTorch add up the same numbers in another order, and some GPUs multiply float32 with fewer digits
@@ -217,7 +215,8 @@ as_read = batch["input_ids"][0, :4].view(torch.int32)
 lm.tokenizer.convert_ids_to_tokens(as_read.tolist())
 
 # %% [markdown]
-# A `[PAD]` after every word, and only half of the sentence. TensorRT would run both without a word. The helper looks:
+# A `[PAD]` after every word, and only half of the sentence. TensorRT gets an address and cannot notice either mistake;
+# with int32 ids it would even read on behind their end. The helper looks before it binds:
 
 # %% tags=["raises-exception"]
 th.infer(context, {**on_device, "input_ids": ids32.to(th.device)})
@@ -241,33 +240,34 @@ changed = [(logits[row] - without_mask[row]).abs()[: real[row].sum()].max().item
 changed
 
 # %% [markdown]
-# Three of four answers are different: the padding took part as if it were words. The fourth sentence is the longest and
-# has no padding. At length 128 there is much more of it:
+# Three of four sentences have other logits now: the padding took part as if it were words. The fourth sentence is the
+# longest and has no padding. At length 128 there is much more of it:
 
 # %%
-forgotten = [{**row, "attention_mask": torch.ones(1, 128, dtype=torch.int64, device=th.device)} for row in rows]
-outputs = [th.infer(context, row)["logits"] for row in forgotten]
+no_mask = torch.ones(1, 128, dtype=torch.int64).to(th.device)
+outputs = [th.infer(context, {**request, "attention_mask": no_mask})["logits"] for request in requests]
 wrong = [[c.word for c in th.decode_top_k(lm, outputs[row][0, position])] for row, position in places]
 pd.DataFrame(wrong, columns=["best", "2", "3", "4", "5"])
 
 # %% [markdown]
-# Nothing complained. If the words change when you change the padding, look at the mask first.
+# Compare with the first table: three of four rows have changed, and nothing complained. If words change with the amount
+# of padding, look at the mask first.
 #
 # ## Several masks in one sentence
 #
-# Each gets its own answer, and none knows of the other's:
+# Each gets its own answer, and neither sees the other's:
 
 # %%
 sentence = "She opened the [MASK] and went [MASK]."
 two = th.tokenize(lm, sentence)
-logits = th.infer(context, {name: tensor.to(th.device) for name, tensor in two.items()})["logits"]
-{place: [c.word for c in th.decode_top_k(lm, logits[place], k=3)] for place in th.find_masks(lm, two["input_ids"])}
+scores = th.infer(context, {name: tensor.to(th.device) for name, tensor in two.items()})["logits"]
+{place: [c.word for c in th.decode_top_k(lm, scores[place], k=3)] for place in th.find_masks(lm, two["input_ids"])}
 
 # %% [markdown]
 # ## Your own sentences
 #
-# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). Change the
-# sentences and run the cell.
+# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). Change
+# the sentences and run the cell.
 
 # %%
 mine = ["A cat is an [MASK].", "He drank a cup of [MASK].", "Rome is the capital of [MASK]."]
@@ -311,11 +311,12 @@ from trt_helpers import practice
 
 # %% tags=["exercise"]
 # --- stub
-def logits_bytes(batch, sequence):
-    ...
+def logits_bytes(batch, sequence): ...
 # --- solution
 def logits_bytes(batch, sequence):
     return batch * sequence * 30522 * 4
+
+
 # --- check
 
 
@@ -334,8 +335,7 @@ practice.check_logits_bytes(logits_bytes, context)
 
 # %% tags=["exercise"]
 # --- stub
-def complete(context, sentence):
-    ...
+def complete(context, sentence): ...
 # --- solution
 def complete(context, sentence):
     inputs = th.tokenize(lm, sentence)
@@ -343,6 +343,8 @@ def complete(context, sentence):
     for place in th.find_masks(lm, inputs["input_ids"]):
         sentence = sentence.replace("[MASK]", th.decode_top_k(lm, logits[place], k=1)[0].word, 1)
     return sentence
+
+
 # --- check
 
 
@@ -355,14 +357,14 @@ practice.check_complete(complete, lm, context)
 # - find every `[MASK]` and read the likeliest words from the logits,
 # - say what int64 and int32 ids do to an engine that wants the other,
 # - recognise a forgotten attention mask by what it does to the words,
-# - compare an engine with PyTorch within a tolerance that you can give a reason for.
+# - compare an engine with PyTorch within a tolerance that you can justify.
 #
 # **Do you remember?**
 #
 # <details><summary>1. Why may two correct programs differ in the last digits of a logit?</summary>
 # They add the same numbers in another order, and some GPUs multiply with fewer digits.</details>
 # <details><summary>2. Your ids are int32 and the engine wants int64. What does TensorRT say?</summary>
-# Nothing. It gets an address and reads eight bytes for every id.</details>
+# Nothing. It gets an address and reads eight bytes for every id, also behind the end of your tensor.</details>
 # <details><summary>3. Which sentence of a batch does not need its attention mask?</summary>
 # The longest: it has no padding.</details>
 #

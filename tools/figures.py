@@ -80,7 +80,7 @@ def _building_side(ax: Axes) -> None:
 
 
 def _running_side(ax: Axes) -> None:
-    box(ax, 8.2, 4.8, "Runtime", "the logger", RUN, width=1.7)
+    box(ax, 8.2, 4.8, "Runtime", "holds the logger", RUN, width=1.7)
     box(ax, 8.2, 3.4, "ICudaEngine", "weights, I/O tensors", RUN, width=2.3)
     box(ax, 11.6, 3.4, "IExecutionContext", "another request", RUN, width=2.5)
     box(ax, 8.2, 2.0, "IExecutionContext", "shapes, addresses, profile", RUN, width=2.6)
@@ -90,6 +90,7 @@ def _running_side(ax: Axes) -> None:
     arrow(ax, (8.2, 4.33), (8.2, 3.87), "deserialize_cuda_engine")
     arrow(ax, (8.2, 2.93), (8.2, 2.47), "create_execution_context")
     arrow(ax, (9.4, 3.4), (10.3, 3.4))
+    ax.text(9.85, 3.5, "again", ha="center", va="bottom", fontsize=8.5)
     arrow(ax, (9.55, 2.0), (10.55, 2.0))
     ax.text(10.05, 1.9, "execute\n_async_v3", ha="center", va="top", fontsize=8.5, family="monospace")
     arrow(ax, (8.2, 1.07), (8.2, 1.53), "set_tensor_address", dashed=True)

@@ -22,6 +22,7 @@ from .doctor import show_lane
 from .engine import Profile, build_plan, load_engine, save_plan
 from .errors import TensorRTError
 from .execution import allocate_outputs, bind, infer, set_input_shapes
+from .explain import explain
 from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_engine
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
@@ -72,4 +73,6 @@ __all__ = [
     "get_output_tensors",
     "infer_tensorrt",
     "save_engine",
+    # an error text that you cannot place
+    "explain",
 ]

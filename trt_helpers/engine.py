@@ -70,6 +70,8 @@ def build_plan(
     """
     log = log or logger
     profiles = [profiles] if isinstance(profiles, dict) else list(profiles)
+    if not all(isinstance(profile, dict) for profile in profiles):
+        raise TypeError("build_plan takes th.Profile(input_name=(min, opt, max)), or a list of them")
     name, data, folder = _onnx_bytes(onnx_model)
     with _collected(log) as messages:
         builder = trt.Builder(log)
@@ -204,7 +206,7 @@ def save_plan(plan: trt.IHostMemory, path: str | Path) -> Path:
         TensorRTError: the plan is None, because its build failed and nobody looked.
     """
     if plan is None:
-        raise TensorRTError("build_failed", logger.last_error)
+        raise TensorRTError("build_failed", _builders_words())
     path = Path(path)
     with written_whole(path) as unfinished:
         unfinished.write_bytes(memoryview(plan).cast("B"))
@@ -223,7 +225,7 @@ def load_engine(plan: str | Path | bytes | trt.IHostMemory, *, log: trt.ILogger 
             version or GPU. Nothing of the plan has run.
     """
     if plan is None:
-        raise TensorRTError("build_failed", logger.last_error)
+        raise TensorRTError("build_failed", _builders_words())
     log = log or logger
     name, data = _plan_bytes(plan)
     with _collected(log) as messages:
@@ -231,6 +233,11 @@ def load_engine(plan: str | Path | bytes | trt.IHostMemory, *, log: trt.ILogger 
     if engine is None:
         raise _plan_error(name, data, first_error(messages))
     return engine
+
+
+def _builders_words() -> str:
+    """Why the last build failed, if that was the last thing that failed."""
+    return logger.last_error if "buildSerializedNetwork" in logger.last_error else ""
 
 
 def _plan_bytes(plan: str | Path | bytes | trt.IHostMemory) -> tuple[str, bytes | trt.IHostMemory]:

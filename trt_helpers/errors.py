@@ -23,6 +23,17 @@ class Refusal:
     says: str
     remedy: str
     marks: list[str] = field(default_factory=list)
+    # for explain
+    unless: list[str] = field(default_factory=list)
+    means: str = ""
+    causes: list[str] = field(default_factory=list)
+    fix: str = ""
+    lesson: str = ""
+    asks: list[str] = field(default_factory=list)
+
+    def claims(self, line: str) -> bool:
+        """Whether a log line, or the last line of a traceback, belongs to this row."""
+        return any(mark in line for mark in self.marks) and not any(fragment in line for fragment in self.unless)
 
     @property
     def needs(self) -> set[str]:
@@ -45,7 +56,7 @@ def log_line(key: str, **facts: object) -> str:
 def recognise(line: str) -> Refusal | None:
     """The refusal that a log line belongs to, or None."""
     for refusal in refusals().values():
-        if any(mark in line for mark in refusal.marks):
+        if refusal.claims(line):
             return refusal
     return None
 

@@ -218,6 +218,8 @@ def infer(
     Raises:
         TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
     """
+    if isinstance(context, trt.ICudaEngine):
+        raise TypeError("infer takes an execution context, this is an engine: engine.create_execution_context()")
     if context not in _kept:
         _kept[context] = _Kept(io_tensors(context.engine))
     known = _kept[context].tensors

@@ -1,6 +1,6 @@
 """A logger that shows TensorRT's messages where you can see them.
 
-TensorRT's own ``trt.Logger`` writes from C++ to the process's standard output: in a notebook that is the
+TensorRT's own ``trt.Logger`` writes from C++ to the process's standard output: in a notebook that may be the
 terminal of the server, not the cell. This one is a Python ``ILogger``: it keeps every message, and prints
 warnings and errors into the cell.
 

@@ -254,6 +254,8 @@ def tokenize(lm: MaskedLM, sentences: str | Sequence[str], **options: object) ->
 
 def find_masks(lm: MaskedLM, input_ids: torch.Tensor) -> list[tuple[int, int]]:
     """Where the mask tokens are: (row, position) pairs; ``[CLS]`` is position 0."""
+    if not isinstance(input_ids, torch.Tensor):
+        raise TypeError(f"find_masks takes the tensor input_ids, got {type(input_ids).__name__}: tokenize first")
     return [tuple(place) for place in (input_ids == lm.tokenizer.mask_token_id).nonzero().tolist()]
 
 

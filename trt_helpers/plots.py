@@ -16,7 +16,7 @@ _STYLES = (("#2f5d9b", "///"), ("#2e7d32", "\\\\\\"), ("#a86500", "..."))
 # By the number of profiles that a request fits.
 _MARKERS = {0: "X", 1: "o", 2: "D"}
 
-_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0}
 # A box is drawn this factor larger than its range: one size would have no height, and its edge would cut points.
 _MARGIN = 1.15
 
@@ -26,7 +26,7 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
 
     Parameters:
         profiles: (min, opt, max) of a two-dimensional input, for each profile.
-        fits: for each request, a shape, the indices of the profiles that accept it.
+        fits: for each request, a shape, the indices of the profiles that accept it. No size may be 0.
 
     Returns:
         A PNG. Say in its alt text which requests fit what.
@@ -40,7 +40,7 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
         marker = _MARKERS.get(len(indices), "D")
         ax.plot(sequence, batch, marker, color="black", markersize=8, markeredgecolor="white", zorder=3)
         label = f"{batch} x {sequence}: {words}"
-        ax.annotate(label, (sequence, batch), (9, 0), textcoords="offset points", va="center", bbox=_WHITE)
+        ax.annotate(label, (sequence, batch), (0, 12), textcoords="offset points", ha="center", bbox=_WHITE)
     _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})

@@ -18,7 +18,7 @@ from .errors import TensorRTError
 from .execution import bind, set_input_shapes
 from .log import logger
 from .masked_lm import MaskedLM
-from .streams import Stream
+from .streams import Stream, synchronize_all
 from .tensors import input_names
 
 
@@ -33,7 +33,8 @@ def _not_yet(text: str) -> None:
 def _untouched(value: object) -> bool:
     """Whether a stub was left as it was; says so, kindly."""
     if value is ... or value is None:
-        print("Not solved yet: replace the ... and run this cell again. There is no hurry.")
+        what = "replace the ... and run this cell again. (A function that returns nothing looks like this too.)"
+        print(f"Not solved yet: {what}")
         return True
     return False
 
@@ -82,20 +83,26 @@ _UNSEEN = """
 def check_run(run: Callable[[trt.ICudaEngine, torch.Tensor], torch.Tensor]) -> None:
     """Lesson 1, exercise 2: ``run(engine, x)`` works on an engine that it has never seen."""
     model = onnx.parser.parse_model(_UNSEEN)
-    engine = load_engine(build_plan(model, Profile(picture=((1, 1), (4, 4), (64, 64)))))
-    for shape in [(2, 3), (5, 1), (64, 64)]:
-        picture = torch.arange(float(shape[0] * shape[1])).reshape(shape).to(device)
-        expected = picture.T.to(torch.int32)
-        try:
-            counted = run(engine, picture)
-        except Exception as error:
-            return _not_yet(f"For an input of shape {shape} your function raised {type(error).__name__}: {error}")
-        if _untouched(counted):
-            return None
-        problem = _difference("counted", counted, expected)
-        if problem:
-            return _not_yet(f"For an input of shape {shape}: {problem}")
-    return _right("It runs an engine that it had never seen, in three shapes.")
+    engine = load_engine(build_plan(model, Profile(picture=((1, 1), (4, 4), (2048, 2048)))))
+    kept = []
+    try:
+        # The large one first: whoever does not wait for it reads it long before it is there.
+        for shape in [(2048, 2048), (2, 3), (5, 1)]:
+            picture = torch.arange(float(shape[0] * shape[1])).reshape(shape)
+            kept += [picture.to(device)]
+            try:
+                counted = run(engine, kept[-1])
+            except Exception as error:
+                return _not_yet(f"For an input of shape {shape} your function raised {type(error).__name__}: {error}")
+            kept += [counted]
+            if _untouched(counted):
+                return None
+            problem = _difference("counted", counted, picture.T.to(torch.int32).to(device))
+            if problem:
+                return _not_yet(f"For an input of shape {shape}: {problem}")
+        return _right("It runs an engine that it had never seen, in three shapes.")
+    finally:
+        synchronize_all()  # work that nobody waited for may still write to the kept tensors
 
 
 def _difference(name: str, got: object, expected: torch.Tensor) -> str:
@@ -110,7 +117,10 @@ def _difference(name: str, got: object, expected: torch.Tensor) -> str:
     if got.dtype != expected.dtype:
         return f"'{name}' is {got.dtype}, expected {expected.dtype}. The engine knows: get_tensor_dtype."
     if not torch.equal(got, expected):
-        return f"'{name}' has the right shape and wrong values. Is the work done when you read it?"
+        return (
+            f"'{name}' has the right shape and wrong values. Is the work done when you read it, "
+            "and did every call return True?"
+        )
     return ""
 
 
@@ -440,7 +450,10 @@ def check_complete(complete: Callable, lm: MaskedLM, context: trt.IExecutionCont
         if "[MASK]" in got:
             return _not_yet(f"{got!r} still has a [MASK]: a sentence may have several.")
         if got != expected:
-            return _not_yet(f"For {sentence!r} PyTorch says {expected!r}, you say {got!r}. Is it the mask's position?")
+            return _not_yet(
+                f"For {sentence!r} PyTorch says {expected!r}, you say {got!r}. "
+                "Is it the mask's position, and each mask's own word?"
+            )
     return _right("Every mask has its word, also two in one sentence.")
 
 
@@ -464,31 +477,46 @@ _PORT = """
         counted = Cast <to = 6> (turned)
     }
 """
+_THREE_TYPES = """
+    <ir_version: 10, opset_import: ["": 20]>
+    three (int64[n] ids, int32[n] types, float16[n] weights) => (int64[n] a, int32[n] b, float16[n] c) {
+        a = Add(ids, ids)
+        b = Add(types, types)
+        c = Add(weights, weights)
+    }
+"""
 _PORT_PROFILES = [
     Profile.same(("left", "right"), (1, 2), (2, 8), (4, 8)),
     Profile.same(("left", "right"), (8, 2), (8, 8), (32, 8)),
 ]
 
 
-def check_binding_name(binding_name: Callable[[trt.ICudaEngine, int], str]) -> None:
-    """Lesson 6, exercise 1: TensorRT 8's name of every binding of an engine with two profiles."""
-    engine = _engine(_PORT, _PORT_PROFILES)
-    tensors = ["left", "right", "difference", "counted"]
-    expected = tensors + [f"{name} [profile 1]" for name in tensors]
-    for binding, name in enumerate(expected):
-        try:
-            got = binding_name(engine, binding)
-        except Exception as error:
-            return _not_yet(f"For binding {binding} your function raised {type(error).__name__}: {error}")
-        if _untouched(got):
-            return None
-        if got == name:
-            continue
-        why = "The tensor is the remainder of a division, the profile its quotient."
-        if got in (f"{name} [profile 0]", name.partition(" [")[0]):
-            why = "Only the twins in the second profile and later carry ' [profile k]'."
-        return _not_yet(f"Binding {binding} of an engine with 4 tensors is {name!r}, you say {got!r}. {why}")
-    return _right("All eight bindings of two profiles have the name that TensorRT 8 gave them.")
+def check_as_wanted(as_wanted: Callable[[trt.ICudaEngine, dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
+    """Lesson 6, exercise 1: every tensor has the type of its input, and its values."""
+    names = ("ids", "types", "weights")
+    engine = _engine(_THREE_TYPES, [Profile.same(names, (1,), (4,), (8,))])
+    wanted = {"ids": torch.int64, "types": torch.int32, "weights": torch.float16}
+    given = {"weights": torch.tensor([0.5, 1.5]), "ids": torch.tensor([7, 8]).int(), "types": torch.tensor([0, 1])}
+    given = {name: tensor.to(device) for name, tensor in given.items()}
+    try:
+        got = as_wanted(engine, dict(given))
+    except Exception as error:
+        return _not_yet(f"Your function raised {type(error).__name__}: {error}")
+    if _untouched(got):
+        return None
+    if not isinstance(got, dict) or set(got) != set(names):
+        kind = f"the keys {', '.join(map(str, got))}" if isinstance(got, dict) else type(got).__name__
+        return _not_yet(f"Expected a dictionary with the keys {', '.join(names)}, got {kind}.")
+    for name, dtype in wanted.items():
+        if not isinstance(got[name], torch.Tensor):
+            return _not_yet(f"'{name}' should be a tensor, it is {type(got[name]).__name__}.")
+        if got[name].dtype != dtype:
+            return _not_yet(f"'{name}' is {got[name].dtype}, the engine wants {dtype}: ask it for each name.")
+        if not torch.equal(got[name], given[name].to(dtype)):
+            return _not_yet(
+                f"'{name}' has the right type and other values than before: cast it, do not reinterpret it."
+            )
+    return _right("Three inputs, three types, and none of them from memory.")
 
 
 def check_ported(ported: Callable) -> None:

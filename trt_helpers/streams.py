@@ -9,6 +9,8 @@ import torch
 
 from .backend import device
 
+__all__ = ["Stream", "default_stream", "synchronize_all"]
+
 
 class CudaStream:
     """``torch.cuda.Stream`` with the names this course uses in every lane.
@@ -37,7 +39,12 @@ if device.type == "cuda":
         """The stream with handle 0, which TensorRT warns about."""
         return CudaStream(torch.cuda.default_stream())
 
+    def synchronize_all() -> None:
+        """Wait for the work of every stream."""
+        torch.cuda.synchronize()
+
 else:
     # Imported only here: it comes with TensorRT-RTX, which a machine in the lane tensorrt need not have.
-    from .reference.cpu_stream import CpuStream as Stream
-    from .reference.cpu_stream import default_stream  # noqa: F401
+    from .reference.cpu_stream import CpuStream, default_stream, synchronize_all
+
+    Stream = CpuStream

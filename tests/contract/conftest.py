@@ -4,6 +4,7 @@ import pytest
 
 from tests.contract.support import KEPT
 from trt_helpers import logger
+from trt_helpers.streams import synchronize_all
 
 
 class Lines:
@@ -41,6 +42,7 @@ def log():
 
 @pytest.fixture(autouse=True)
 def buffers():
-    """Buffers that were bound live until the end of the test."""
+    """Buffers that were bound live until the end of the test, and of all work that it enqueued."""
     yield
+    synchronize_all()
     KEPT.clear()

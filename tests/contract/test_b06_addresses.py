@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.contract.support import RELU, SMALL, bind, context, execute, ready_relu, reshape_context, tensor
+from tests.contract.support import RELU, SMALL, bind, context, execute, held, ready_relu, reshape_context, tensor
 from trt_helpers import Stream
 
 
@@ -28,7 +28,9 @@ def test_rule_49_shape_values_are_read_at_enqueue():
     value[0], value[1] = 6, 2
     assert ctx.infer_shapes() == [] and ctx.get_tensor_shape("y") == (6, 2)
     stream = Stream()
-    assert ctx.execute_async_v3(stream.handle)
+    with held(stream):
+        assert ctx.execute_async_v3(stream.handle)
+        value[0], value[1] = 1, 1  # too late: it was read
     stream.synchronize()
     assert (y == x.flatten()).all()
 

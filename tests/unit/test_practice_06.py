@@ -9,34 +9,43 @@ from trt_helpers import legacy, practice
 pytestmark = pytest.mark.filterwarnings("ignore:Use .* instead:DeprecationWarning")
 
 
-def name_of(engine, binding):
-    profile, tensor = divmod(binding, engine.num_io_tensors)
-    name = engine.get_tensor_name(tensor)
-    return f"{name} [profile {profile}]" if profile else name
+def as_wanted(engine, tensors):
+    return {name: tensor.to(th.to_torch_dtype(engine.get_tensor_dtype(name))) for name, tensor in tensors.items()}
 
 
 def said(capsys) -> str:
     return capsys.readouterr().out
 
 
-def test_right_names_are_accepted(capsys):
-    practice.check_binding_name(name_of)
+def test_right_types_are_accepted(capsys):
+    practice.check_as_wanted(as_wanted)
     assert said(capsys).startswith("Right.")
+
+
+def reinterpreted(engine, tensors):
+    wide = as_wanted(engine, tensors)
+    return {**wide, "types": tensors["types"].view(torch.int32)[:2]}
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda e, b: f"{e.get_tensor_name(b % 4)} [profile {b // 4}]", "Only the twins in the second profile"),
-        (lambda e, b: e.get_tensor_name(b % 4), "Binding 4 of an engine with 4 tensors is 'left [profile 1]', you say"),
-        (lambda e, b: name_of(e, b // 2 + b % 2 * 4), "the remainder of a division"),
-        (lambda e, b: e.get_binding_name(b), "your function raised AttributeError"),
-        (lambda e, b: e[b], "For binding 4 your function raised IndexError: Out of bounds"),
-        (lambda e, b: b, "you say 0"),
+        (lambda e, t: t, "'ids' is torch.int32, the engine wants torch.int64"),
+        (lambda e, t: {n: x.int() for n, x in t.items()}, "'ids' is torch.int32, the engine wants torch.int64"),
+        (lambda e, t: {n: x.long() for n, x in t.items()}, "'types' is torch.int64, the engine wants torch.int32"),
+        (lambda e, t: {**as_wanted(e, t), "weights": t["weights"]}, "'weights' is torch.float32"),
+        (reinterpreted, "'types' has the right type and other values than before"),
+        (
+            lambda e, t: list(as_wanted(e, t).values()),
+            "Expected a dictionary with the keys ids, types, weights, got list",
+        ),
+        (lambda e, t: {"ids": as_wanted(e, t)["ids"]}, "got the keys ids."),
+        (lambda e, t: {n: x.tolist() for n, x in t.items()}, "'ids' should be a tensor, it is list"),
+        (lambda e, t: {n: x.to(e.get_tensor_dtype(n)) for n, x in t.items()}, "Your function raised TypeError"),
     ],
 )
-def test_wrong_names_are_told_why(capsys, wrong, words):
-    practice.check_binding_name(wrong)
+def test_wrong_types_are_told_why(capsys, wrong, words):
+    practice.check_as_wanted(wrong)
     out = said(capsys)
     assert out.startswith("Not yet.") and words in out
 
@@ -95,7 +104,7 @@ def test_the_helper_is_accepted_too(capsys):
     [
         (without_the_profile, "In profile 1, shape (10, 6), yours raised AssertionError"),
         (by_position, "'difference' has the right shape and wrong values"),
-        (unread_outputs, "Is the work done when you read it?"),
+        (unread_outputs, "Is the work done when you read it"),
         (
             lambda e, i, k: ported(e, i, k)["difference"],
             "Expected a dictionary with the outputs difference, counted, got Tensor",
@@ -112,7 +121,7 @@ def test_wrong_ports_are_told_why(capsys, wrong, words):
 
 
 @pytest.mark.parametrize("stub", [lambda *a: ..., lambda *a: None])
-@pytest.mark.parametrize("check", [practice.check_binding_name, practice.check_ported])
+@pytest.mark.parametrize("check", [practice.check_as_wanted, practice.check_ported])
 def test_an_untouched_stub_is_met_kindly(capsys, check, stub):
     check(stub)
     assert said(capsys).startswith("Not solved yet")

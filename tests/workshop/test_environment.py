@@ -39,7 +39,9 @@ def test_its_python_is_the_projects():
 
 def test_every_pip_package_but_the_full_tensorrt_is_installed_here():
     pinned = dict(
-        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line and line[0] != "#"
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line and line[0] != "#"
     )
     names = {re.split(r"[<>=]", r)[0] for r in packages(pip_part())} - {"tensorrt"}
     assert names <= {name.split(";")[0].strip() for name in pinned}

@@ -26,6 +26,7 @@ _event_handles = itertools.count(0x2000_0000)
 _streams: weakref.WeakValueDictionary[int, CpuStream] = weakref.WeakValueDictionary()
 _events: weakref.WeakValueDictionary[int, CpuEvent] = weakref.WeakValueDictionary()
 _gates: weakref.WeakSet[CpuGate] = weakref.WeakSet()
+_workers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _STOP = None
 
 Work = Callable[[], None]
@@ -70,6 +71,7 @@ class CpuStream:
         self._worker = threading.Thread(target=_work, args=(self._state,), daemon=True, name=f"stream-{self.handle}")
         self._worker.start()
         _streams[self.handle] = self
+        _workers.add(self._worker)
         # The worker holds the queue, not the stream: a forgotten stream finishes its work and then ends.
         self._end = weakref.finalize(self, self._state.queue.put, _STOP)
         self._end.atexit = False  # _drain does it, in the right order
@@ -263,6 +265,16 @@ def default_stream() -> CpuStream:
         if not _default:
             _default.append(CpuStream(0))
     return _default[0]
+
+
+def synchronize_all() -> None:
+    """Wait for the work of every stream, as ``torch.cuda.synchronize`` does; also of streams already forgotten."""
+    for stream in list(_streams.values()):
+        stream.mark().reached.wait()  # what failed there is told to whoever waits for that stream
+    alive = {stream._worker for stream in list(_streams.values())}
+    for worker in list(_workers):
+        if worker not in alive:
+            worker.join()
 
 
 @atexit.register

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorrt_rtx as rtx
 
 from . import allocators
@@ -33,6 +34,7 @@ class Request:
     method: str
     stream: int
     inputs: dict[str, Shape]
+    values: dict[str, np.ndarray]  # of shape inputs: copied now, so that their buffers may change afterwards
     outputs: dict[str, Shape]
     addresses: dict[str, int]
     allocators: dict[str, rtx.IOutputAllocator]
@@ -54,11 +56,11 @@ def prepare(context: IExecutionContext, method: str, stream: int, addresses: Map
         raise Refused("no_device_memory")
     addresses = dict(addresses)
     try:
-        inputs = context._input_shapes()
-        outputs = context.engine._output_shapes.of(inputs, context._shape_values(addresses))
+        inputs, values = context._input_shapes(), context._shape_values(addresses)
+        outputs = context.engine._output_shapes.of(inputs, values)
     except ShapesDisagree as error:
         raise Refused("shapes_disagree", reason=error) from None
-    return Request(method, stream, inputs, outputs, addresses, dict(context._state.allocators))
+    return Request(method, stream, inputs, values, outputs, addresses, dict(context._state.allocators))
 
 
 def check_addresses(request: Request) -> None:
@@ -133,6 +135,8 @@ def _buffer(engine: object, name: str, shape: Shape, request: Request) -> Buffer
     spec = engine._specs[name]
     # execute_v2 takes 0 for an empty input, ONNX Runtime does not; no byte of it is read.
     address = request.addresses[name] or allocators.ALIGNMENT
+    if name in request.values:
+        address = request.values[name].ctypes.data
     return Buffer(name, spec.onnx_type, shape, address, on_host=spec.is_shape_tensor)
 
 

@@ -132,7 +132,8 @@ def _has_wrong_length(rtx_plan: memoryview) -> bool:
     """Whether NVIDIA's own runtime misses bytes, or finds too many: it looks at that before it looks for a GPU."""
     heard = _Listener()
     rtx.Runtime(heard).deserialize_cuda_engine(rtx_plan)
-    return any("plan.header.size == blobSize" in line for line in heard.lines)
+    marks = ("plan.header.size == blobSize", "bufferSize >= minBufferSize")
+    return any(mark in line for line in heard.lines for mark in marks)
 
 
 class _Listener(rtx.ILogger):
