@@ -305,7 +305,7 @@ bool((same == old).all())
 # %% [markdown]
 # ## FP16, then and now
 #
-# With `BuilderFlag.FP16` the builder chose each layer's precision itself: *weak typing*. It was fast, and sometimes
+# With `BuilderFlag.FP16` the builder chose each layer's precision itself: *weak typing*. Sometimes the result was
 # wrong, because FP16 ends at 65504. A layer normalisation squares its input, so:
 
 # %%
@@ -313,8 +313,8 @@ torch.tensor([200.0, 300.0]).half() ** 2
 
 # %% [markdown]
 # Hence loops over all layers that found every POW followed by a REDUCE, pinned both to FP32, and set
-# `OBEY_PRECISION_CONSTRAINTS`. You saw above that none of it exists any more. `legacy.build_engine` is the build
-# function of that time; it takes one triple of shapes for all inputs, or one for each. What of `fp16=True`?
+# `OBEY_PRECISION_CONSTRAINTS`. TensorRT 11 removed all of it, TensorRT-RTX never had it. `legacy.build_engine` is the
+# build function of that time; it takes one triple of shapes for all inputs, or one for each. What of `fp16=True`?
 
 # %% tags=["raises-exception"]
 from trt_helpers import legacy
@@ -333,7 +333,7 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 model = onnx.load(th.export_onnx(lm))
 half = convert_float_to_float16(model, op_block_list=["LayerNormalization"], keep_io_types=True)
 OnnxModel.graph_topological_sort(half.graph)  # the converter leaves its casts at the end
-half_plan = th.build_plan(half, padded)
+half_plan = th.build_plan(half, [padded, short])
 
 # %% [markdown]
 # A weight has half the bytes now. And the plan? (In the reference lane it carries its ONNX graph as well.)
@@ -438,5 +438,5 @@ practice.check_ported(ported)
 # <details><summary>3. Where does an FP16 engine get its precision from?</summary>
 # From the model: what is FP16 in the ONNX file is FP16 in the engine.</details>
 #
-# **Next:** an old error message that you cannot place? <code>python -m trt_helpers explain "..."</code> takes the text
-# and answers with the reason, the fix and the lesson.
+# **Next:** an old error message that you cannot place? `th.explain("...")` takes it, a whole traceback too, and answers
+# with the reason, the fix and the lesson. [All texts on one page](../docs/errors.md).

@@ -24,7 +24,7 @@ KEYS = ("tests", "failures", "errors", "skipped")  # of its report
 # Strict: every cell must print what is stored.
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
 NBVAL += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-# Two notebooks at a time, each from top to bottom in one worker.
+# Two notebooks, or two files of tests, at a time: each from top to bottom in one worker.
 IN_PAIRS = ["-n", "2", "--dist", "loadscope"]
 
 
@@ -77,7 +77,7 @@ def pytest(part: str, *arguments: str) -> Result:
 
 def unit() -> Result:
     """All tests under tests/ but the slow ones, with the share of trt_helpers that they reach."""
-    result = pytest("unit tests", "tests", "-m", "not slow", "--cov=trt_helpers", "--cov-report=")
+    result = pytest("unit tests", "tests", "-m", "not slow", "--cov=trt_helpers", "--cov-report=", *IN_PAIRS)
     shown = [sys.executable, "-m", "coverage", "report", "--format=total"]
     total = subprocess.run(shown, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     result.note = f"coverage {total} %" if total.isdigit() else "no coverage"

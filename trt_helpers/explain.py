@@ -49,13 +49,14 @@ class Explanation:
     __repr__ = __str__
 
 
-def explain(text: str) -> Explanation:
+def explain(text: str | BaseException) -> Explanation:
     """What an error text means, its usual causes, the fix as code, and the lesson that shows it.
 
     Parameters:
         text: a log line, an exception, a whole traceback or log, of TensorRT 8.6, 10, 11 or TensorRT-RTX; or a symptom
-            in words, such as "wrong output after permute".
+            in words, such as "wrong output after permute". Or the exception itself.
     """
+    text = str(text)
     lines = text.splitlines()
     found = [row for line in lines for row in refusals().values() if row.claims(line)]
     found += [row for line in lines for row in refusals().values() if _is_ours(row, line)]
@@ -70,21 +71,16 @@ def explain(text: str) -> Explanation:
 def _is_ours(row: Refusal, line: str) -> bool:
     """Whether a line holds our own sentence, the message of a ``TensorRTError``, with whatever was filled in."""
     pattern = _pattern(row.says)
-    return pattern is not None and pattern.search(line) is not None
+    # The last name may be filled in with nothing, and a message ends without a space.
+    return pattern is not None and pattern.search(f"{line} ") is not None
 
 
 @cache
 def _pattern(says: str) -> re.Pattern | None:
-    literals = [literal for literal, *_ in Formatter().parse(says)]
-    if sum(map(len, literals)) < _ENOUGH:
+    parts = [(literal, name) for literal, name, *_ in Formatter().parse(says)]
+    if sum(len(literal) for literal, _ in parts) < _ENOUGH:
         return None
-    return re.compile(
-        "".join(re.escape(literal) + (".*?" if name is not None else "") for literal, name in _parts(says))
-    )
-
-
-def _parts(says: str) -> list[tuple[str, str | None]]:
-    return [(literal, name) for literal, name, *_ in Formatter().parse(says)]
+    return re.compile("".join(re.escape(literal) + ("" if name is None else ".*?") for literal, name in parts))
 
 
 # ---- the answer ---------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Small models for the unit tests: a few with one or two nodes, and a BERT so tiny that its export takes seconds."""
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,6 +58,10 @@ def empty_log():
     assert th.logger.show == th.logger.Severity.WARNING, "a test left the logger silenced"
 
 
+# Asked before the fixture below changes it: where lessons keep what they have exported.
+USERS_CACHE = masked_lm.cache_folder()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """A cache of our own: the tests neither find nor leave anything in the user's."""
@@ -94,9 +97,9 @@ def tiny_bert(tiny_bert_folder):
 
 
 @pytest.fixture(scope="session")
-def shipped_model() -> Path:
-    """The course's own model. While it is trained, TRT_HELPERS_TEST_MODEL may name another folder like it."""
-    folder = Path(os.environ.get("TRT_HELPERS_TEST_MODEL", masked_lm.MODEL_FOLDER))
-    if not folder.is_dir():
-        pytest.skip(f"the shipped model is not in {folder.name}/ yet")
-    return folder
+def shipped():
+    """The course's own model: ``lm`` and ``onnx``, whose export takes long and is shared with the lessons."""
+    lm = th.load_masked_lm()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRT_HELPERS_CACHE", str(USERS_CACHE))
+        return SimpleNamespace(lm=lm, onnx=th.export_onnx(lm))

@@ -1,6 +1,7 @@
 """TensorRT 8's members, one by one, on an engine with two profiles, and a whole script that changed its import only."""
 
 import ast
+import copy
 import os
 import subprocess
 import sys
@@ -429,6 +430,10 @@ def test_calls_without_a_warning_in_tensorrt_8_have_none_here(engine, context):
         )
         assert context.all_binding_shapes_specified and context.active_optimization_profile == 0
         assert context.execute_v2(pointers(*tensors))
+
+
+def test_a_copy_of_a_view_is_a_view(engine):
+    assert copy.copy(engine).num_bindings == 6
 
 
 def test_everything_else_is_the_real_objects(engine, context):

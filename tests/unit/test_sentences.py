@@ -8,14 +8,14 @@ from trt_helpers.masked_lm import INPUTS, SentenceError
 
 
 @pytest.fixture(scope="module")
-def lm():
-    return th.load_masked_lm()
+def lm(shipped):
+    return shipped.lm
 
 
 @pytest.fixture(scope="module")
-def context(lm):
+def context(shipped):
     profile = th.Profile.same(INPUTS, (1, 4), (2, 16), (2, 32))
-    return th.load_engine(th.build_plan(th.export_onnx(lm), profile)).create_execution_context()
+    return th.load_engine(th.build_plan(shipped.onnx, profile)).create_execution_context()
 
 
 def pytorchs_best(lm, sentence: str) -> list[str]:

@@ -7,6 +7,9 @@ import pytest
 
 from tools.notebooks import LessonError, drift, lessons, main, write
 
+# Each starts kernels of its own.
+pytestmark = pytest.mark.slow
+
 LESSON = """\
 # %% [markdown]
 # # Title

@@ -60,6 +60,7 @@ def test_error(broken): pass
 """
 
 
+@pytest.mark.slow
 def test_pytests_own_report_is_counted(tmp_path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     result = run_checks.pytest("part", str(tmp_path))

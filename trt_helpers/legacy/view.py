@@ -18,6 +18,8 @@ class View:
         object.__setattr__(self, "real", real)
 
     def __getattr__(self, name: str) -> object:
+        if name == "real":  # only while a copy is being made
+            raise AttributeError(name)
         return getattr(self.real, name)
 
     def __setattr__(self, name: str, value: object) -> None:
