@@ -328,11 +328,9 @@ legacy.build_engine(runtime, th.export_onnx(lm), th.logger, **shapes, workspace_
 
 # %%
 from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 
 model = onnx.load(th.export_onnx(lm))
 half = convert_float_to_float16(model, op_block_list=["LayerNormalization"], keep_io_types=True)
-OnnxModel.graph_topological_sort(half.graph)  # the converter leaves its casts at the end
 half_plan = th.build_plan(half, [padded, short])
 
 # %% [markdown]

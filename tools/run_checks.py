@@ -51,7 +51,9 @@ class Result:
 def command(*arguments: str) -> int:
     """Run a module of this Python in the repository's root, its output passed through; return its status."""
     print(f"$ python -m {' '.join(arguments)}", flush=True)
-    environment = {**os.environ, **LESSON_ENV}
+    # Workers side by side share the cores: a thread each, or they wait for one another.
+    threads = {"OMP_NUM_THREADS": "1"} if "-n" in arguments and "--nbval" not in arguments else {}
+    environment = {**os.environ, **LESSON_ENV, **threads}
     return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, env=environment).returncode
 
 

@@ -12,10 +12,13 @@ import onnx
 from .backend import lane, trt
 from .errors import TensorRTError, recognise
 from .files import written_whole
-from .log import Logger, Message, first_error, logger
+from .log import Logger, Message, first_error, is_no_driver_echo, logger, tidy
 from .progress import progress_monitor
 
 Shape = tuple[int, ...]
+
+# TensorRT 10 would choose precisions itself unless told not to; TensorRT 11 and TensorRT-RTX never do, and ignore this.
+_STRONGLY_TYPED = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
 class Profile(dict):
@@ -75,7 +78,7 @@ def build_plan(
     name, data, folder = _onnx_bytes(onnx_model)
     with _collected(log) as messages:
         builder = trt.Builder(log)
-        network = builder.create_network()
+        network = builder.create_network(_STRONGLY_TYPED)
         _parse(trt.OnnxParser(network, log), network, name, data, folder)
         config = builder.create_builder_config()
         _add_profiles(builder, network, config, profiles, messages)
@@ -117,9 +120,10 @@ def _parse(parser: trt.OnnxParser, network: trt.INetworkDefinition, name: str, d
 
 def _parser_words(error: trt.ParserError) -> str:
     """The parser's sentence alone often does not say which node it is about."""
+    words = " ".join(tidy(line) for line in error.desc().splitlines() if not is_no_driver_echo(line))
     if not error.node_operator():
-        return error.desc()
-    return f"{error.desc()} (operator {error.node_operator()}, node '{error.node_name()}')"
+        return words
+    return f"{words} (operator {error.node_operator()}, node '{error.node_name()}')"
 
 
 def _add_profiles(

@@ -57,7 +57,7 @@ def first_error(messages: list[Message]) -> str:
     return next((m.text for m in messages if m.is_error), "")
 
 
-def _is_no_driver_echo(text: str) -> bool:
+def is_no_driver_echo(text: str) -> bool:
     """The line that TensorRT-RTX adds to every error where no driver is. It says nothing about the error."""
     return "catchCudaError" in text and "cudaError 35" in text
 
@@ -85,7 +85,7 @@ class Logger(trt.ILogger):
         """Called by TensorRT, from any thread. Must not raise."""
         with suppress(Exception):  # even printing can fail: a notebook's stdout may be closed
             raw = str(msg)
-            if _is_no_driver_echo(raw):
+            if is_no_driver_echo(raw):
                 return
             message = Message(_LETTERS.get(getattr(severity, "name", ""), "?"), tidy(raw), raw)
             self.messages.append(message)  # atomic, so no lock is needed

@@ -3,9 +3,11 @@
 import hashlib
 import json
 
+import onnx.parser
 import pytest
 import torch
 
+import trt_helpers as th
 from tests.contract.support import (
     NONZERO,
     RELU,
@@ -214,8 +216,8 @@ def test_absurd_lengths_are_refused(log):
 
 def test_a_graph_that_is_none_is_refused(log):
     head, parts = good_parts().header.to_json(), good_parts()
-    for onnx, shapes in ((b"junk", bytes(parts.shapes)), (bytes(parts.onnx), b"junk"), (b"", b"")):
-        assert trt.Runtime(logger).deserialize_cuda_engine(forged(head, onnx, shapes)) is None
+    for graph, shapes in ((b"junk", bytes(parts.shapes)), (bytes(parts.onnx), b"junk"), (b"", b"")):
+        assert trt.Runtime(logger).deserialize_cuda_engine(forged(head, graph, shapes)) is None
         log.refused("ONNX Runtime cannot load its graph")
 
 
@@ -339,3 +341,24 @@ def test_weights_are_held_once():
             bind(ctx, x=tensor(2, 4), y=tensor(2, 4))
             execute(ctx)
         assert len(made._sessions._by_stream) == 1
+
+
+def test_the_builder_takes_no_unknown_attribute():
+    builder = trt.Builder(th.logger)
+    with pytest.raises(AttributeError, match="object has no attribute 'max_batch_size'"):
+        builder.max_batch_size = 8
+    builder.max_threads = 2
+    assert builder.max_threads == 2
+
+
+def test_nodes_may_stand_in_any_order():
+    model = onnx.parser.parse_model("""
+        <ir_version: 10, opset_import: ["": 20]>
+        chain (float[n] x) => (float[n] y) { a = Add(x, x) b = Mul(a, x) y = Neg(b) }
+    """)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(nodes))
+    engine = th.load_engine(th.build_plan(model, th.Profile(x=((1,), (2,), (4,)))))
+    x = torch.tensor([1.0, 2.0, 3.0]).to(th.device)
+    assert th.infer(engine.create_execution_context(), {"x": x})["y"].tolist() == [-2.0, -8.0, -18.0]

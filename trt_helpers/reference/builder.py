@@ -99,6 +99,7 @@ class OnnxParser(rtx.OnnxParser):
         if folder is not None:
             onnx.load_external_data_for_model(model, str(folder))
         graph.strip_metadata(model)
+        graph.sort_nodes(model)
         _parsed[network] = ParsedGraph(model, _fingerprint(network))
 
 
@@ -143,6 +144,12 @@ class Builder(rtx.Builder):
     def __init__(self, logger: rtx.ILogger) -> None:
         super().__init__(logger)
         self._logger = logger
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """A subclass in Python would take any name; the bindings do not (``max_batch_size``, for one, is gone)."""
+        if not name.startswith("_") and not hasattr(rtx.Builder, name):
+            raise AttributeError(f"'{rtx.Builder.__module__}.Builder' object has no attribute '{name}'")
+        super().__setattr__(name, value)
 
     def create_builder_config(self) -> IBuilderConfig:
         """As ``Builder.create_builder_config``."""

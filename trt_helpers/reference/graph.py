@@ -55,6 +55,17 @@ def strip_metadata(model: onnx.ModelProto) -> None:
             del value.metadata_props[:]
 
 
+def sort_nodes(model: onnx.ModelProto) -> None:
+    """Bring the nodes into the order that ONNX asks for. Converters do not always; NVIDIA's parser does not mind."""
+    known = {value.name for value in (*model.graph.input, *model.graph.initializer)}
+    for node in model.graph.node:
+        if any(name and name not in known for name in node.input):
+            from onnxruntime.transformers.onnx_model import OnnxModel
+
+            return OnnxModel.graph_topological_sort(model.graph)
+        known.update(node.output)
+
+
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose large initializers are graph inputs of the same shape: enough to infer shapes."""
     small = onnx.ModelProto()

@@ -38,6 +38,7 @@ def plan_from_onnx_alone(
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph.strip_metadata(copy)
+    graph.sort_nodes(copy)
     _say(copy, logger)
     shapes = graph.without_weights(copy)
     weights = {weight.name for weight in copy.graph.initializer}
