@@ -74,6 +74,8 @@ def page() -> str:
 def _outcome(number: int, row: dict, run: dict | None) -> str:
     if row["mark"] not in ("testable", "build"):
         return "–"
+    if run and number in run.get("failed", []):
+        return "**FAILED**"
     return "passed" if run and number in run["passed"] else "not run"
 
 
@@ -96,7 +98,7 @@ def record() -> int:
                 bad.add(int(found[1]))
     ran = runs()
     lane, versions = _lane()
-    ran[lane] = {"versions": versions, "passed": sorted(good - bad)}
+    ran[lane] = {"versions": versions, "passed": sorted(good - bad), "failed": sorted(bad)}
     RUNS.write_text(_as_toml(ran), encoding="utf-8")
     return status
 
@@ -121,6 +123,7 @@ def _as_toml(ran: dict[str, dict]) -> str:
     for lane in LANES:
         if lane in ran:
             lines += ["", f'["{lane}"]', f'versions = "{ran[lane]["versions"]}"', f"passed = {ran[lane]['passed']}"]
+            lines += [f"failed = {ran[lane].get('failed', [])}"]
     return "\n".join(lines) + "\n"
 
 

@@ -122,6 +122,15 @@ def without_paths(text: str) -> str:
     return text
 
 
+def shareable(value: object) -> object:
+    """The same without paths and names, in every text inside. Before JSON, which would spell them another way."""
+    if isinstance(value, str):
+        return without_paths(value)
+    if isinstance(value, dict):
+        return {without_paths(str(key)): shareable(inner) for key, inner in value.items()}
+    return [shareable(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def main(as_json: bool = False) -> int:
     """Print the report, as text or as JSON for a bug report. 0 if the lane works, 1 if its inference failed."""
     found = facts()
@@ -134,7 +143,7 @@ def main(as_json: bool = False) -> int:
     result, failure = _inference()
     if as_json:
         report = {**found, "one inference": {"result": result, "failure": failure}}
-        print(without_paths(json.dumps(report, indent=2)))
+        print(json.dumps(shareable(report), indent=2))
     elif failure:
         print(f"\nOne inference  FAILED: {failure}", file=sys.stderr)
     else:

@@ -14,7 +14,7 @@ from .backend import device, trt
 from .errors import TensorRTError, log_line, recognise
 from .log import first_error, logger
 from .streams import Stream
-from .tensors import IOTensor, input_names, io_tensors, output_names, to_torch_dtype
+from .tensors import IOTensor, input_names, io_tensors, output_names
 
 Shape = tuple[int, ...]
 Tensors = Mapping[str, torch.Tensor]
@@ -107,16 +107,16 @@ def _out_of_range_detail(asked: Shape, low: Shape, high: Shape) -> str:
 
 
 def allocate_outputs(context: trt.IExecutionContext) -> dict[str, torch.Tensor]:
-    """Fresh tensors for all outputs: shapes from the context, dtypes from the engine, on the lane's device.
+    """Fresh tensors for all outputs: shapes from the context, dtype and place (device or host) from the engine.
 
-    Call it after the input shapes are set.
+    Call it after the input shapes are set, and the addresses of inputs whose values are shapes.
 
     Raises:
         TensorRTError: an input shape is missing, the shapes disagree, or an output's size depends on the data.
     """
-    engine = context.engine
+    known = io_tensors(context.engine)
     return {
-        name: torch.empty(shape, dtype=to_torch_dtype(engine.get_tensor_dtype(name)), device=device)
+        name: torch.empty(shape, dtype=known[name].dtype, device=known[name].device)
         for name, shape in _output_shapes(context).items()
     }
 
@@ -137,8 +137,6 @@ def _check_specified(context: trt.IExecutionContext) -> None:
             missing = context.infer_shapes()
         except RuntimeError:
             raise _disagreement(context, first_error(messages)) from None
-    # The value of a shape input counts too, but it is read from its address, which comes later.
-    missing = [name for name in missing if not context.engine.is_shape_inference_io(name)]
     if missing:
         raise TensorRTError("shapes_not_specified", tensors=", ".join(missing))
 
@@ -229,11 +227,12 @@ def infer(
     for name, tensor in inputs.items():
         _check_tensor(name, tensor, known[name])
     set_input_shapes(context, inputs)
+    _set_addresses(context, inputs)  # before the outputs: a shape input's value decides how large they are
     if outputs is None:
         outputs = allocate_outputs(context)
     else:
         _check_outputs(context, known, outputs)
-    _set_addresses(context, {**inputs, **outputs})
+    _set_addresses(context, outputs)
     _run(context, stream)
     return outputs
 

@@ -116,6 +116,8 @@ def _difference(name: str, got: object, expected: torch.Tensor) -> str:
         )
     if got.dtype != expected.dtype:
         return f"'{name}' is {got.dtype}, expected {expected.dtype}. The engine knows: get_tensor_dtype."
+    if got.device != expected.device:
+        return f"'{name}' is on {got.device}, expected {expected.device}: leave it where the engine wrote it."
     if not torch.equal(got, expected):
         return (
             f"'{name}' has the right shape and wrong values. Is the work done when you read it, "
@@ -430,7 +432,7 @@ def check_logits_bytes(logits_bytes: Callable[[int, int], int], context: trt.IEx
             return _not_yet(f"logits: {got:,} is the number of elements; each has four bytes.")
         if got != 4 * elements:
             shape = tuple(context.get_tensor_shape("logits"))
-            return _not_yet(f"logits: for shape {shape} expected {4 * elements:,} bytes, got {got:,}.")
+            return _not_yet(f"logits: for shape {shape} expected {4 * elements:,} bytes, got {got!r}.")
     return _right("You know what to allocate before you ask.")
 
 
@@ -512,7 +514,7 @@ def check_as_wanted(as_wanted: Callable[[trt.ICudaEngine, dict[str, torch.Tensor
             return _not_yet(f"'{name}' should be a tensor, it is {type(got[name]).__name__}.")
         if got[name].dtype != dtype:
             return _not_yet(f"'{name}' is {got[name].dtype}, the engine wants {dtype}: ask it for each name.")
-        if not torch.equal(got[name], given[name].to(dtype)):
+        if not torch.equal(got[name].cpu(), given[name].to(dtype).cpu()):
             return _not_yet(
                 f"'{name}' has the right type and other values than before: cast it, do not reinterpret it."
             )

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from .backend import lane
-from .doctor import facts, without_paths
+from .doctor import facts, shareable
 from .questions import QUESTIONS
 
 QUESTION_SECONDS, LESSON_SECONDS = 120, 300
@@ -64,7 +64,10 @@ def ask(name: str) -> dict:
     """One question: its text, what happened to its process, and the answer."""
     result = _run(["-m", "trt_helpers.questions", name], QUESTION_SECONDS)
     last = result.pop("last")
-    answer = json.loads(last) if result["status"] == "ok" else {"error": last}
+    try:
+        answer = json.loads(last) if result["status"] == "ok" else {"error": last}
+    except json.JSONDecodeError:  # something else was printed last
+        answer = {"error": last}
     return {"question": QUESTIONS[name].__doc__.strip(), **result, "answer": answer}
 
 
@@ -88,7 +91,7 @@ def report() -> dict:
     for path in sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb")):
         lesson = found["lessons"][path.stem] = run_lesson(path)
         print(f"lesson {path.stem}: {lesson['status']} {lesson.get('error', '')}".rstrip())
-    return json.loads(without_paths(json.dumps(found)))
+    return shareable(found)
 
 
 def main(out: str) -> int:

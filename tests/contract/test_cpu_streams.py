@@ -159,3 +159,13 @@ def test_a_gate_opens_when_its_block_raises():
         gate.hold(stream)
         1 / 0  # noqa: B018
     stream.synchronize()
+
+
+def test_a_gate_that_is_gone_holds_nobody():
+    stream, done = CpuStream(), []
+    gate = CpuGate()
+    gate.hold(stream)
+    stream.enqueue(lambda: done.append(1))
+    del gate
+    stream.synchronize()
+    assert done == [1]

@@ -362,3 +362,19 @@ def test_nodes_may_stand_in_any_order():
     engine = th.load_engine(th.build_plan(model, th.Profile(x=((1,), (2,), (4,)))))
     x = torch.tensor([1.0, 2.0, 3.0]).to(th.device)
     assert th.infer(engine.create_execution_context(), {"x": x})["y"].tolist() == [-2.0, -8.0, -18.0]
+
+
+def test_a_failed_execute_v2_spoils_the_default_stream_for_nobody():
+    lookup = onnx.parser.parse_model("""
+        <ir_version: 10, opset_import: ["": 20]>
+        lookup (int64[n] ids) => (float[n] y) <float[2] table = {5., 6.}> { y = Gather(table, ids) }
+    """)
+    context = th.load_engine(th.build_plan(lookup, th.Profile(ids=((1,), (1,), (4,))))).create_execution_context()
+    assert context.set_input_shape("ids", (1,))
+    y = torch.zeros(1).to(device)
+    for value, works in [(99, False), (1, True)]:
+        ids = torch.tensor([value]).to(device)
+        logger.clear()
+        assert context.execute_v2([ids.data_ptr(), y.data_ptr()]) is works
+        assert len(logger.errors) == (0 if works else 1)
+    assert y.item() == 6.0

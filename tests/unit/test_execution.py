@@ -506,3 +506,34 @@ def test_requests_leave_no_threads_behind(adder_engine):
 
 def test_namespace_is_the_lanes():
     assert execution.trt is trt
+
+
+# ---- shape inputs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiler():
+    """y = x repeated as often as the values of ``times`` say: the output's size is in an input's values."""
+    model = parse("tiler (float[2,2] x, int64[2] times) => (float[m,n] y) { y = Tile(x, times) }")
+    builder = trt.Builder(th.logger)
+    network = builder.create_network()
+    assert trt.OnnxParser(network, th.logger).parse(model)
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    profile.set_shape_input("times", (1, 1), (2, 2), (8, 8))
+    assert config.add_optimization_profile(profile) == 0
+    return th.load_engine(builder.build_serialized_network(network, config)).create_execution_context()
+
+
+def test_the_values_of_this_request_size_its_outputs(tiler):
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).to(th.device)
+    for times in ([1, 2], [8, 8], [2, 1]):  # larger and smaller than the request before
+        result = th.infer(tiler, {"x": x, "times": torch.tensor(times)})["y"]
+        torch.testing.assert_close(result, x.repeat(*times))
+
+
+def test_a_shape_input_without_address_is_named(tiler):
+    fresh = tiler.engine.create_execution_context()
+    with pytest.raises(th.TensorRTError) as caught:
+        th.allocate_outputs(fresh)
+    assert caught.value.key == "shapes_not_specified"
+    assert "times" in str(caught.value) and "needs its address as well" in str(caught.value)

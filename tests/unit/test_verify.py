@@ -6,7 +6,7 @@ import pytest
 
 import trt_helpers as th
 from trt_helpers import questions, verify
-from trt_helpers.doctor import without_paths
+from trt_helpers.doctor import shareable, without_paths
 
 
 @pytest.mark.parametrize("name", questions.QUESTIONS)
@@ -64,3 +64,11 @@ def test_reports_hold_no_path_of_this_machine(monkeypatch, tmp_path):
     shown = without_paths(f"{verify.NOTEBOOKS}/01.ipynb and {tmp_path}/secret")
     assert str(tmp_path) not in shown and str(verify.NOTEBOOKS) not in shown
     assert "<course>/notebooks/01.ipynb" in shown
+
+
+def test_names_that_json_spells_differently_are_hidden_too(monkeypatch, tmp_path):
+    home = tmp_path / "jürgen"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    shown = json.dumps(shareable({"a": [f"{home}/x", 1], "b": {"c": None}}))
+    assert "rgen" not in shown and json.loads(shown) == {"a": ["~/x", 1], "b": {"c": None}}

@@ -57,7 +57,7 @@ def _namespace() -> ModuleType:
     installed = sys.modules.get("tensorrt")
     is_8 = hasattr(getattr(installed, "ICudaEngine", None), "num_bindings")
     forced = os.environ.get(backend.FORCE)
-    return installed if is_8 and torch.cuda.is_available() and not forced else namespace
+    return installed if is_8 and backend.device.type == "cuda" and not forced else namespace
 
 
 trt = _namespace()

@@ -323,11 +323,7 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         addresses = dict(zip(names, bindings, strict=False))
         request = execution.prepare(self, "executeV2", 0, addresses)
         execution.check_bindings(request)
-        execution.enqueue(self, request)
-        try:
-            self._engine._device.wait(0)
-        except Exception:  # logged when it happened
-            return False
+        execution.run_to_end(self, request)
         self._after_enqueue(0)
         return True
 

@@ -226,6 +226,7 @@ class CpuGate:
     def __init__(self) -> None:
         self._opened = threading.Event()
         _gates.add(self)
+        weakref.finalize(self, self._opened.set)  # nobody can open a gate that is gone: it must not hold for ever
 
     def hold(self, stream: CpuStream) -> None:
         """Work enqueued on ``stream`` from now on waits until the gate is opened; the caller does not."""
@@ -285,5 +286,5 @@ def _drain() -> None:
     live = list(_streams.values())
     for stream in live:
         stream._end()
-    for stream in live:
-        stream._worker.join(timeout=10)
+    for worker in list(_workers):  # those of forgotten streams too
+        worker.join(timeout=10)

@@ -111,6 +111,19 @@ def enqueue(context: IExecutionContext, request: Request) -> None:
         device.record(event, request.stream)
 
 
+def run_to_end(context: IExecutionContext, request: Request) -> None:
+    """Execute and wait. A failure is this caller's alone: the stream stays usable for others.
+
+    Raises:
+        Refused: as ``enqueue``, or the execution failed.
+    """
+    unsized = [name for name, shape in request.outputs.items() if -1 in shape]
+    for name, allocator in request.allocators.items():
+        if name not in unsized:
+            _allocate(context, request, name, allocator)
+    _run_and_deliver(context, request, unsized)
+
+
 def _allocate(context: IExecutionContext, request: Request, name: str, allocator: rtx.IOutputAllocator) -> None:
     """Ask for memory and tell the shape; both happen before the call returns, and at every call."""
     shape = request.outputs[name]
@@ -127,7 +140,9 @@ def _run(context: IExecutionContext, request: Request, unsized: list[str]) -> di
     outputs = [_buffer(engine, n, shape, request) for n, shape in request.outputs.items() if n not in unsized]
     start = time.perf_counter()
     values = engine._sessions.run(inputs, outputs, unsized, request.stream)
-    context._last_run_ms = (time.perf_counter() - start) * 1000
+    # On CUDA the run has only been enqueued: its time says nothing.
+    elapsed_ms = (time.perf_counter() - start) * 1000
+    context._last_run_ms = elapsed_ms if engine._sessions.device == "cpu" else None
     return values
 
 
@@ -156,9 +171,9 @@ def _work(context: IExecutionContext, request: Request) -> Callable[[], None]:
 
 
 def _run_and_deliver(context: IExecutionContext, request: Request, unsized: list[str]) -> None:
-    """Outputs whose size depends on the data: run, ask the allocators, copy, tell the shapes. Contract: 70, 71.
+    """Run and wait. For outputs whose size depends on the data: ask the allocators, copy, tell the shapes.
 
-    The shape has to be known before the call returns, so this call waits for the stream. The work is done in the
+    Their shape has to be known before the call returns (contract: 70, 71), so this call waits for the stream. The work is done in the
     stream's order, and the allocators are called from there.
     """
     failed: list[Exception] = []
