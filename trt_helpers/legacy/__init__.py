@@ -22,8 +22,6 @@ import os
 import sys
 from types import ModuleType
 
-import torch
-
 from .. import backend
 from ..log import logger
 from . import namespace

@@ -173,8 +173,8 @@ def _work(context: IExecutionContext, request: Request) -> Callable[[], None]:
 def _run_and_deliver(context: IExecutionContext, request: Request, unsized: list[str]) -> None:
     """Run and wait. For outputs whose size depends on the data: ask the allocators, copy, tell the shapes.
 
-    Their shape has to be known before the call returns (contract: 70, 71), so this call waits for the stream. The work is done in the
-    stream's order, and the allocators are called from there.
+    Their shape has to be known before the call returns (contract: 70, 71), so this call waits for the stream.
+    The work is done in the stream's order, and the allocators are called from there.
     """
     failed: list[Exception] = []
 
