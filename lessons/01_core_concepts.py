@@ -162,7 +162,7 @@ context.execute_async_v3(stream.handle)
 
 # %%
 stream.synchronize()
-y
+y.tolist()
 
 # %% [markdown]
 # Doubled. These are the objects, and who makes whom:
@@ -188,8 +188,9 @@ y
 # %%
 del builder, network, parser, config, profile, plan, runtime, engine
 _ = y.copy_(torch.zeros(2, 4))
-context.execute_async_v3(stream.handle), stream.synchronize()
-y
+assert context.execute_async_v3(stream.handle), log.last_error
+stream.synchronize()
+y.tolist()
 
 # %% [markdown]
 # It does. In Python a context keeps its engine alive, the engine its runtime, the runtime its logger. (In C++ they do

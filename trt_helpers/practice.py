@@ -432,7 +432,8 @@ def check_logits_bytes(logits_bytes: Callable[[int, int], int], context: trt.IEx
             return _not_yet(f"logits: {got:,} is the number of elements; each has four bytes.")
         if got != 4 * elements:
             shape = tuple(context.get_tensor_shape("logits"))
-            return _not_yet(f"logits: for shape {shape} expected {4 * elements:,} bytes, got {got!r}.")
+            shown = f"{got:,}" if isinstance(got, int) else repr(got)
+            return _not_yet(f"logits: for shape {shape} expected {4 * elements:,} bytes, got {shown}.")
     return _right("You know what to allocate before you ask.")
 
 
