@@ -206,13 +206,13 @@ tuple(logits.shape), [th.decode_top_k(lm, logits[place], k=1)[0].word for place 
 context.set_optimization_profile_async(2, stream.handle)
 
 # %% [markdown]
-# For once an exception. The method returns `True` or raises. Much code has an `if not` around it, whose body never
+# For once an exception. The method returns `True` or raises. Many programs wrap it in `if not`, whose body never
 # runs.
 #
 # ## Two contexts at the same time
 #
-# Contexts that run at the same time each get a copy of the profile. TensorRT 10 lets contexts share one, but TensorRT
-# for RTX asks for one each. So the same limits go into the engine twice; the weights are still there once.
+# TensorRT 10 lets contexts share a profile; TensorRT for RTX asks for one each, if they run at the same time. So the
+# same limits go into the engine twice:
 
 # %%
 limits = th.Profile.same(["x", "w"], min=(1, 4), opt=(2, 4), max=(16, 4))
@@ -278,9 +278,9 @@ table.set_index(["profiles", "profile"])
 engine.num_bindings
 
 # %% [markdown]
-# `num_io_tensors` takes its place, and does not count profiles. `has_implicit_batch_dimension` stayed until TensorRT
-# 11, always `False`: networks once had no batch dimension, and the batch was an argument of `execute`. Now it is a
-# dimension like any other. [Lesson 6](06_migrating_from_tensorrt_8.ipynb) makes such code run again.
+# `num_io_tensors` takes its place, and does not count profiles. `has_implicit_batch_dimension` was always `False` in
+# TensorRT 10, and is gone in 11: networks once had no batch dimension, and the batch was an argument of `execute`. Now
+# it is a dimension like any other. [Lesson 6](06_migrating_from_tensorrt_8.ipynb) makes such code run again.
 #
 # ## Bound by position
 #
@@ -385,7 +385,8 @@ practice.check_addresses(addresses)
 # ### Exercise 3 · A TensorRT 8 name (5 minutes)
 #
 # Write `binding_index`: it gets the list of tensor names and a TensorRT 8 binding name such as `mask [profile 2]`, and
-# returns the index; -1 if there is no such tensor, as TensorRT 8 did.
+# returns the index; -1 if there is no such tensor, as TensorRT 8 did. Any profile's number will do: you are not told
+# how many there are.
 #
 # <details><summary>Hint</summary><code>name.partition(" [profile ")</code> splits the name; the third part is empty for
 # profile 0.</details>

@@ -113,7 +113,7 @@ f"{logits_bytes(8, 128):,}"
 # %% [markdown]
 # ## Allocate
 #
-# From the context, not from the engine. Who takes the wrong one of the two reads:
+# From the context, not from the engine. Take the wrong one of the two, and you get:
 
 # %% tags=["raises-exception"]
 torch.empty(tuple(engine.get_tensor_shape("logits")))
@@ -177,7 +177,7 @@ run(x=many, w=tens, y=out), out[:, 0].tolist()
 
 # %% [markdown]
 # Accepted, and two rows of nine are computed: the shape is still that of the last request which was accepted. Had the
-# output not been fresh, its rows would look plausible. This is the most common silent bug with dynamic shapes.
+# output not been fresh, its rows would look plausible. This is a common silent bug with dynamic shapes.
 #
 # Four more ways to be refused. Guess each reason before you read it. Too many columns:
 
@@ -254,8 +254,8 @@ run(x=turned, w=ones, y=y), turned.tolist(), y.tolist()
 
 # %% [markdown]
 # PyTorch turns a tensor by changing its strides, not its memory, and TensorRT reads memory. `contiguous()` would write
-# the numbers in the order that you see. Neither mistake leaves a trace in TensorRT's log, so `th.bind` looks at the
-# tensors:
+# the numbers in the order that you see. Neither mistake leaves a trace in TensorRT's log, so `th.bind` looks at dtype,
+# memory layout and device of the tensors:
 
 # %% tags=["raises-exception"]
 th.bind(weigher, {"x": turned})
@@ -269,6 +269,9 @@ th.bind(weigher, {"x": turned})
 th.bind(weigher, {"x": torch.empty(2, 3, device="meta")})
 
 # %% [markdown]
+# The fourth is size: a buffer smaller than the context's shape is read or written beyond its end. `th.infer` and
+# `th.allocate_outputs` take every size from the context; with `th.bind` it is up to you.
+#
 # ## Zero rows
 #
 # A filter before the model lets nothing through: an empty batch. The profile allows it, since its min is 0:
@@ -335,7 +338,8 @@ class Allocator(trt.IOutputAllocator):
 
 # %% [markdown]
 # The context keeps the allocator alive, the allocator its memory. An exception in it, or a `None`, is "no memory": the
-# execution returns `False`. The bytes asked for are rounded up, so we cut the result out of them:
+# execution returns `False`. TensorRT may ask for the most that could be found, rounded up, so we cut the result out of
+# them:
 
 
 # %% tags=["lane-output"]
@@ -467,7 +471,7 @@ practice.check_keeping(Keeping)
 # - say what a context still needs, and how large each output will be, before anything is allocated,
 # - recognise every way in which a shape is refused, and the stale shape that runs if nobody looks,
 # - tell "each input is legal" from "they fit together",
-# - name three mistakes that no address can show,
+# - name four mistakes that no address can show,
 # - run empty batches, and outputs whose size depends on the data.
 #
 # **Do you remember?**

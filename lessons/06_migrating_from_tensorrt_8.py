@@ -209,7 +209,8 @@ for line, warning in todo.items():
 
 # %% [markdown]
 # TensorRT 8.5 and 8.6 gave the same warnings, so your list may already lie in an old log. `python -W default` shows
-# them in a script. Three things on no list: `num_bindings`, `execute_v2` and `execute_async_v2` never warned.
+# those of imported modules too. Three things on no list: `num_bindings`, `execute_v2` and `execute_async_v2` never
+# warned.
 #
 # | TensorRT 8 | today | mind |
 # |---|---|---|
@@ -220,8 +221,8 @@ for line, warning in todo.items():
 # | `engine.get_binding_shape(i)` | `engine.get_tensor_shape(name)` | -1 wherever the network is open |
 # | `get_binding_dtype(i)` | `get_tensor_dtype(name)` | INT64 exists now |
 # | `get_profile_shape(k, i)` | `get_tensor_profile_shape(name, k)` | the arguments swap |
-# | `active_optimization_profile = k` | `set_optimization_profile_async(k, stream)` | raises, never returns False |
-# | `set_binding_shape(i, shape)` | `set_input_shape(name, shape)` | returns False |
+# | `active_optimization_profile = k` | `set_optimization_profile_async(k, stream)` | shapes are forgotten, as before |
+# | `set_binding_shape(i, shape)` | `set_input_shape(name, shape)` | False still means refused |
 # | `context.get_binding_shape(i)` | `context.get_tensor_shape(name)` | |
 # | `execute_async_v2(bindings, stream)` | `set_tensor_address(name, p)` each, `execute_async_v3(stream)` | |
 # | `execute_v2(bindings)` | the same | one address for each tensor, no zeros |
@@ -254,7 +255,7 @@ hasattr(engine.real, "num_bindings"), bool((new == old).all())
 #
 # ## What an import cannot mend
 #
-# Building changed more than running did. We ask today's TensorRT for the old names, and let it answer:
+# Building changed more than running did, and there the view changes nothing. We ask for the old names:
 
 # %% tags=["lane-output"]
 builder = trt.Builder(th.logger)
@@ -285,7 +286,7 @@ for owner, member in [
 # | `tensor.to(torch.int32)` for ids | `tensor.to(th.to_torch_dtype(engine.get_tensor_dtype(name)))` |
 #
 # The fourth row was *implicit batch*: a network that did not know its batch dimension, and a number given at every
-# execution. The last row bites silently: TensorRT 8 had no INT64 and made ids int32. What does the engine say to both?
+# execution. The last row bites silently: TensorRT 8 had no INT64 and made ids int32. What does our engine say?
 
 # %%
 engine.has_implicit_batch_dimension, engine.max_batch_size, engine.get_binding_dtype(0)
@@ -323,7 +324,8 @@ shapes = {"min_shape": (1, 128), "optimal_shape": (1, 128), "max_shape": (8, 128
 legacy.build_engine(runtime, th.export_onnx(lm), th.logger, **shapes, workspace_size=1 << 30, fp16=True)
 
 # %% [markdown]
-# Networks are *strongly typed*: the precision is part of the model, and the builder keeps to it. `model.half()` before
+# TensorRT 11 and TensorRT-RTX type every network *strongly* (TensorRT 10 asks for it with a flag): the precision is
+# part of the model, and the builder keeps to it. `model.half()` before
 # the export is one way. The other converts the ONNX file; here the pins return, as operators that stay FP32:
 
 # %%
