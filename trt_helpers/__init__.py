@@ -17,6 +17,7 @@ except ImportError as error:
         sys.exit(str(error))
     raise
 
+from .async_execution import InferenceFuture, infer_async
 from .data_dependent import data_dependent_plan
 from .doctor import show_lane
 from .engine import Profile, build_plan, load_engine, save_plan
@@ -26,10 +27,12 @@ from .explain import explain
 from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_engine
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
-from .plots import draw_profiles
+from .pipeline import Pipeline, PipelineFuture
+from .plots import draw_profiles, draw_timeline
 from .sentences import fill_in
-from .streams import Stream
+from .streams import Event, Gate, Stream, copy_async, default_stream, pinned_empty
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
+from .timeline import Timeline, overlap_ms
 
 __version__ = "0.1.0"
 
@@ -61,7 +64,20 @@ __all__ = [
     "draw_profiles",
     # lesson 3: setting shapes
     "data_dependent_plan",
-    # masked-word decoding
+    # lesson 4: asynchronous execution and streams
+    "Event",
+    "Gate",
+    "copy_async",
+    "default_stream",
+    "pinned_empty",
+    "infer_async",
+    "InferenceFuture",
+    "Pipeline",
+    "PipelineFuture",
+    "Timeline",
+    "overlap_ms",
+    "draw_timeline",
+    # lesson 5: masked-word decoding
     "load_masked_lm",
     "export_onnx",
     "tokenize",

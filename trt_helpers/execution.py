@@ -13,7 +13,7 @@ import torch
 from .backend import device, trt
 from .errors import TensorRTError, log_line, recognise
 from .log import first_error, logger
-from .streams import Stream
+from .streams import Event, Stream
 from .tensors import IOTensor, input_names, io_tensors, output_names
 
 Shape = tuple[int, ...]
@@ -216,6 +216,16 @@ def infer(
     Raises:
         TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
     """
+    # Both are kept here until the work is done: what was converted lives nowhere else.
+    inputs, outputs = _prepare(context, inputs, outputs, convert)
+    _run(context, stream)
+    return outputs
+
+
+def _prepare(
+    context: trt.IExecutionContext, inputs: Tensors, outputs: dict[str, torch.Tensor] | None, convert: bool
+) -> tuple[Tensors, dict[str, torch.Tensor]]:
+    """Check, set shapes, allocate and bind: all of ``infer`` before the execution. Returns what is bound."""
     if isinstance(context, trt.ICudaEngine):
         raise TypeError("infer takes an execution context, this is an engine: engine.create_execution_context()")
     if context not in _kept:
@@ -233,8 +243,7 @@ def infer(
     else:
         _check_outputs(context, known, outputs)
     _set_addresses(context, outputs)
-    _run(context, stream)
-    return outputs
+    return inputs, outputs
 
 
 def _check_names(engine: trt.ICudaEngine, known: Mapping[str, IOTensor], inputs: Tensors) -> None:
@@ -286,14 +295,25 @@ def _check_outputs(context: trt.IExecutionContext, known: Mapping[str, IOTensor]
 
 def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
     """Execute and wait; without a stream, on the one that the context keeps for this."""
-    if stream is None:
-        stream = _kept[context].stream = _kept[context].stream or Stream()
+    stream = stream or _own_stream(context)
     try:
         execute(context, stream)
         synchronize(stream)
     except TensorRTError:
-        _kept.pop(context, None)  # a stream stays failed for ever: the next request gets another
+        _forget_stream(context)
         raise
+
+
+def _own_stream(context: trt.IExecutionContext) -> Stream:
+    """The stream that a context keeps for requests which bring none."""
+    kept = _kept[context]
+    kept.stream = kept.stream or Stream()
+    return kept.stream
+
+
+def _forget_stream(context: trt.IExecutionContext) -> None:
+    """A stream stays failed for ever: the context's next request gets another."""
+    _kept.pop(context, None)
 
 
 def execute(context: trt.IExecutionContext, stream: Stream) -> None:
@@ -330,8 +350,8 @@ def _named_tensor(words: str) -> str:
     return "?"
 
 
-def synchronize(stream: Stream) -> None:
-    """Wait for a stream.
+def synchronize(stream: Stream | Event) -> None:
+    """Wait for a stream, or for an event on it.
 
     Raises:
         TensorRTError: work on it failed. The stream is of no use any more; the engine is.

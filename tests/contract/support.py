@@ -12,7 +12,7 @@ from functools import cache
 import onnx.parser
 import torch
 
-from trt_helpers import Stream, device, lane, logger, trt
+from trt_helpers import Gate, Stream, default_stream, device, lane, logger, trt
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 
@@ -164,52 +164,16 @@ def is_invalid(dims) -> bool:
     return False
 
 
-class Event:
-    """An event of the lane, with its handle."""
-
-    def __init__(self) -> None:
-        if device.type == "cuda":
-            self._event = torch.cuda.Event()
-            self._event.record()  # PyTorch makes the event at its first use
-            self.handle = self._event.cuda_event
-        else:
-            from trt_helpers.reference.cpu_stream import CpuEvent
-
-            self._event = CpuEvent()
-            self.handle = self._event.handle
-
-    def query(self) -> bool:
-        return self._event.query()
-
-    def synchronize(self) -> None:
-        self._event.synchronize()
-
-
 @contextmanager
 def held(stream):
-    """Work enqueued on the stream in this block does not start before its end."""
-    if device.type == "cuda":
-        with torch.cuda.stream(stream.torch_stream):
-            torch.cuda._sleep(2_000_000_000)  # about a second: no test takes as long to enqueue
+    """Work enqueued on the stream in this block does not start before its end. Nothing in it may wait for a GPU."""
+    with Gate() as gate:
+        gate.hold(stream)
         yield
-    else:
-        from trt_helpers.reference.cpu_stream import CpuGate
-
-        with CpuGate() as gate:
-            gate.hold(stream)
-            yield
 
 
 def default_stream_held():
     """``held`` for stream 0."""
-    if device.type == "cuda":
-
-        class Default:
-            torch_stream = torch.cuda.default_stream()
-
-        return held(Default)
-    from trt_helpers.reference.cpu_stream import default_stream
-
     return held(default_stream())
 
 

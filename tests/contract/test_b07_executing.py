@@ -9,7 +9,6 @@ from tests.contract.support import (
     LOOKUP,
     RELU,
     SMALL,
-    Event,
     bind,
     context,
     default_stream_held,
@@ -20,7 +19,7 @@ from tests.contract.support import (
     settle,
     tensor,
 )
-from trt_helpers import Stream, device, lane, trt
+from trt_helpers import Event, Stream, device, lane, trt
 
 ENQUEUE = "IExecutionContext::enqueueV3: Error Code 3: API Usage Error (Parameter check failed, condition: "
 

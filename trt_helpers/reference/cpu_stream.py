@@ -80,6 +80,10 @@ class CpuStream:
         """Put ``work`` behind everything enqueued before, and return at once."""
         self._state.put(work)
 
+    def keep(self, *objects: object) -> None:
+        """These objects live at least until the work enqueued so far is done."""
+        self._state.put(lambda kept=objects: None)
+
     def mark(self) -> _Mark:
         """A point behind everything enqueued so far. It is reached even if that work fails."""
         mark = _Mark()
@@ -217,10 +221,11 @@ class CpuEvent:
 class CpuGate:
     """Holds a stream back until it is opened: it decides a race, where a sleep would only make it likely.
 
-    gate.hold(stream)        # work enqueued from now on waits
-    context.execute_async_v3(stream.handle)
-    ...                      # the work has certainly not started
-    gate.open()              # now it may
+    with th.Gate() as gate:
+        gate.hold(stream)        # work enqueued from now on waits
+        context.execute_async_v3(stream.handle)
+        ...                      # the work has certainly not started
+                                 # here the gate opens
     """
 
     def __init__(self) -> None:
