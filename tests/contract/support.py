@@ -12,7 +12,8 @@ from functools import cache
 import onnx.parser
 import torch
 
-from trt_helpers import Gate, Stream, default_stream, device, lane, logger, trt
+from trt_helpers import Gate, Stream, default_stream, device, infer, lane, logger, trt
+from trt_helpers.tensors import input_names
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 
@@ -164,9 +165,18 @@ def is_invalid(dims) -> bool:
     return False
 
 
+def warm(ctx, *streams) -> None:
+    """Run the engine once on each stream: what a GPU does for the first time may wait for all streams, held ones too."""
+    if device.type == "cpu":
+        return
+    inputs = {name: tensor(*ctx.get_tensor_shape(name), fill=1) for name in input_names(ctx.engine)}
+    for stream in streams:
+        infer(ctx.engine.create_execution_context(), inputs, stream=stream)
+
+
 @contextmanager
 def held(stream):
-    """Work enqueued on the stream in this block does not start before its end. Nothing in it may wait for a GPU."""
+    """Work enqueued on the stream in this block does not start before its end. ``warm`` it first."""
     with Gate() as gate:
         gate.hold(stream)
         yield

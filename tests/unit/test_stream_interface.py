@@ -18,6 +18,7 @@ def streams():
     made = th.Stream(), th.Stream()
     for stream in made:
         th.copy_async(full(0), full(0), stream)
+        stream.enqueue(lambda: full(1).mul_(2))
         stream.synchronize()
     return made
 

@@ -69,7 +69,7 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         context._busy = threading.RLock()
         context._strict = strict()
         context._in_flight: tuple[int, Callable[[], bool]] | None = None
-        context._last_run_ms = None
+        context._last_run_ms: Callable[[], float] | None = None
         return context
 
     @property

@@ -6,6 +6,7 @@ Both say the same four things: put work on a stream, wait for it, ask whether it
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable
 
 import torch
@@ -43,6 +44,16 @@ class Cpu:
         """Record an event behind everything on the stream."""
         event_of(event).record(stream_of(stream))
 
+    def stopwatch(self, stream: int) -> Callable[[], Callable[[], float]]:
+        """Start timing the work that follows. Called, it stops; what that returns gives the ms."""
+        start = time.perf_counter()
+
+        def stop() -> Callable[[], float]:
+            elapsed_ms = (time.perf_counter() - start) * 1000
+            return lambda: elapsed_ms
+
+        return stop
+
     def copy(self, target: int, source: int, size: int, stream: int) -> None:
         """Copy bytes, now."""
         ctypes.memmove(target, source, size)
@@ -74,6 +85,17 @@ class Cuda:
         event = torch.cuda.Event()
         event.record(self._stream(stream))
         return lambda: not event.query()
+
+    def stopwatch(self, stream: int) -> Callable[[], Callable[[], float]]:
+        """As on the CPU; on a GPU the work is only enqueued, so the ms are there when the stream has come so far."""
+        events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+        events[0].record(self._stream(stream))
+
+        def stop() -> Callable[[], float]:
+            events[1].record(self._stream(stream))
+            return lambda: events[1].synchronize() or events[0].elapsed_time(events[1])
+
+        return stop
 
     def record(self, event: int, stream: int) -> None:
         """Record an event behind everything on the stream."""
