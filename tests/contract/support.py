@@ -166,7 +166,7 @@ def is_invalid(dims) -> bool:
 
 
 def warm(ctx, *streams) -> None:
-    """Run the engine once on each stream: what a GPU does for the first time may wait for all streams, held ones too."""
+    """Run once on each stream: what a GPU does for the first time may wait for all streams, held ones too."""
     if device.type == "cpu":
         return
     inputs = {name: tensor(*ctx.get_tensor_shape(name), fill=1) for name in input_names(ctx.engine)}
