@@ -9,10 +9,40 @@ import torch
 
 from ..backend import device, trt
 from ..engine import Profile
-from ..execution import bind, set_input_shapes
+from ..errors import TensorRTError
+from ..execution import allocate_outputs, bind, set_input_shapes
 from ..log import logger
 from ..streams import Stream
-from .verdicts import build_engine, not_yet, solved, untouched
+from .verdicts import build_engine, never_raises, not_yet, solved, untouched
+
+_SAME_ROWS = """
+    <ir_version: 10, opset_import: ["": 20]>
+    same (float[rows, 2] left, float[rows, 5] right) => (float[rows, 7] both) { both = Concat <axis = 1> (left, right) }
+"""
+
+
+@cache
+def _same_rows() -> trt.ICudaEngine:
+    return build_engine(_SAME_ROWS, [Profile(left=((1, 2), (2, 2), (600, 2)), right=((1, 5), (2, 5), (600, 5)))])
+
+
+@never_raises
+def check_request(request: dict[str, object]) -> None:
+    """Lesson 3, exercise 1: two shapes that fit together, asked of an engine that makes 7 rows of them."""
+    if not isinstance(request, dict) or set(request) != {"left", "right"}:
+        return not_yet("Expected a dictionary with the shapes of left and right.")
+    if any(untouched(shape) for shape in request.values()):
+        return None
+    context = _same_rows().create_execution_context()
+    try:
+        set_input_shapes(context, request)
+        made = allocate_outputs(context)["both"]
+    except TensorRTError as error:
+        return not_yet(str(error))
+    if made.shape != (7, 7):
+        return not_yet(f"'both' has shape {tuple(made.shape)}, expected (7, 7): seven rows were asked for.")
+    return solved("As many rows for both, and each with its own columns.")
+
 
 # Outputs of 2, 1 and 8 bytes an element, one of them larger than the input.
 _THREE_DTYPES = """
@@ -33,8 +63,9 @@ def _three_dtypes() -> trt.ICudaEngine:
     return build_engine(_THREE_DTYPES, [Profile(x=((1, 4), (2, 8), (8, 64))), Profile(x=((1, 4), (2, 8), (40, 64)))])
 
 
+@never_raises
 def check_worst_bytes(worst_bytes: Callable) -> None:
-    """Lesson 3, exercise 1: the bytes of each output at a profile's maximum, compared with figures of ours."""
+    """Lesson 3, exercise 2: the bytes of each output at a profile's maximum, compared with figures of ours."""
     engine = _three_dtypes()
     for profile, expected in enumerate(_WORST):
         try:
@@ -62,10 +93,6 @@ def _why_bytes(engine: trt.ICudaEngine, name: str, got: object, expected: int) -
     return "Is the context on that profile, and each input at its max?"
 
 
-_SAME_ROWS = """
-    <ir_version: 10, opset_import: ["": 20]>
-    same (float[rows, 2] left, float[rows, 5] right) => (float[rows, 7] both) { both = Concat <axis = 1> (left, right) }
-"""
 _VERDICTS = [
     ({"left": (3, 2), "right": (3, 5)}, "ok"),
     ({"left": (3, 2)}, "missing"),
@@ -77,13 +104,9 @@ _VERDICTS = [
 ]
 
 
-@cache
-def _same_rows() -> trt.ICudaEngine:
-    return build_engine(_SAME_ROWS, [Profile(left=((1, 2), (2, 2), (600, 2)), right=((1, 5), (2, 5), (600, 5)))])
-
-
+@never_raises
 def check_verdict(verdict: Callable) -> None:
-    """Lesson 3, exercise 2: refused, missing, disagree or ok, compared with verdicts written down by hand.
+    """Lesson 3, exercise 3: refused, missing, disagree or ok, compared with verdicts written down by hand.
 
     A shape to be refused meets a context that has just taken a good one: whoever does not look finds nothing wrong.
     """
@@ -112,8 +135,9 @@ _WHY_VERDICT = {
 }
 
 
+@never_raises
 def check_keeping(keeping: type) -> None:
-    """Lesson 3, exercise 3: an output allocator that reuses its memory.
+    """Lesson 3, exercise 4: an output allocator that reuses its memory.
 
     It is asked as TensorRT asks, first by hand: nothing runs before its memory is known to be large enough.
     """

@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import cache
 
 import torch
 
+from .. import legacy
 from ..backend import device, trt
 from ..engine import Profile
-from .verdicts import build_engine, not_yet, solved, untouched, what_differs
+from .verdicts import build_engine, never_raises, not_yet, solved, untouched, what_differs
+
+_DETECT = """
+    <ir_version: 10, opset_import: ["": 20]>
+    detect (float[n] image) => (float[n] boxes, float[n] labels, float[n] scores) {
+        boxes = Neg(image)
+        labels = Abs(image)
+        scores = Exp(image)
+    }
+"""
+
+
+@cache
+def _detect() -> trt.ICudaEngine:
+    return legacy.view(build_engine(_DETECT, [Profile(image=((1,), (2,), (size,))) for size in (4, 8, 16)]))
+
+
+@never_raises
+def check_number(number: object) -> None:
+    """Lesson 6, exercise 1: the binding of ``scores`` in profile 2, compared with the legacy view of such an engine."""
+    if untouched(number):
+        return None
+    if isinstance(number, bool) or not isinstance(number, int):
+        return not_yet(f"A binding's number is an integer, yours is {type(number).__name__}.")
+    engine = _detect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        expected = engine.get_binding_index("scores [profile 2]")
+        if not 0 <= number < engine.num_bindings:
+            return not_yet(f"There is no binding {number}: 3 profiles of 4 tensors are numbered 0 to 11.")
+        if number != expected:
+            return not_yet(f"Binding {number} is '{engine.get_binding_name(number)}'. Count the profiles from 0.")
+    return solved("2 x 4 + 3: two whole profiles, and three tensors before it.")
+
 
 _PORT = """
     <ir_version: 10, opset_import: ["": 20]>
@@ -33,8 +69,9 @@ _PORT_PROFILES = [
 ]
 
 
+@never_raises
 def check_as_wanted(as_wanted: Callable[[trt.ICudaEngine, dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
-    """Lesson 6, exercise 1: every tensor has the type of its input, and its values."""
+    """Lesson 6, exercise 2: every tensor has the type of its input, and its values."""
     names = ("ids", "types", "weights")
     engine = build_engine(_THREE_TYPES, [Profile.same(names, (1,), (4,), (8,))])
     wanted = {"ids": torch.int64, "types": torch.int32, "weights": torch.float16}
@@ -59,8 +96,9 @@ def check_as_wanted(as_wanted: Callable[[trt.ICudaEngine, dict[str, torch.Tensor
     return solved("Three inputs, three types, and none of them from memory.")
 
 
+@never_raises
 def check_ported(ported: Callable) -> None:
-    """Lesson 6, exercise 2: two inputs and two outputs by name, in the profile asked for, compared with PyTorch."""
+    """Lesson 6, exercise 3: two inputs and two outputs by name, in the profile asked for, compared with PyTorch."""
     engine = build_engine(_PORT, _PORT_PROFILES)
     for profile, shape in [(1, (10, 6)), (0, (2, 8)), (1, (32, 2))]:
         left, right = torch.arange(float(shape[0] * shape[1])).reshape(shape), torch.full(shape, 3.0)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 import onnx.parser
 import torch
 
 from ..backend import trt
 from ..engine import Profile, build_plan, load_engine
+
+
+def never_raises(check: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a check did not foresee into a verdict: an unsolved exercise must not stop the notebook."""
+
+    @wraps(check)
+    def careful(*arguments: object) -> None:
+        try:
+            check(*arguments)
+        except Exception as error:
+            not_yet(f"The check could not make sense of your answer. {type(error).__name__}: {error}")
+
+    return careful
 
 
 def solved(text: str) -> None:
