@@ -25,7 +25,7 @@ ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 LESSON ?=
 LAB_ARGS ?=
 
-.PHONY: help setup lab test test-slow lint notebooks doctor constraints clean
+.PHONY: help setup lab test test-slow lint notebooks pristine doctor constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -61,6 +61,9 @@ lint: $(SETUP)  ## style of code, lessons and notebooks
 
 notebooks: $(SETUP)  ## run the lessons and store what they print (LESSON=01 for one)
 	$(RUN) -m tools.notebooks execute $(LESSON)
+
+pristine: $(SETUP)  ## give back an untouched copy of a lesson and keep yours beside it (LESSON=01)
+	@$(RUN) -m tools.pristine $(LESSON)
 
 doctor: $(SETUP)  ## say which lane this machine takes, and why not the others
 	@$(RUN) -m trt_helpers

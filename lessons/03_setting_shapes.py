@@ -162,14 +162,26 @@ y = torch.zeros(2, 3).to(th.device)
 run(x=x, w=w, y=y), y.tolist()
 
 # %% [markdown]
-# **Before you run the next cell:** nine rows are one too many. Will this raise?
+# **Before you run the next cell:** nine rows are one too many. What will the call do?
+#
+# - **A.** raise an exception
+# - **B.** return `False`
+# - **C.** return `True` and keep eight rows
+#
+# <details id="nine-rows"><summary>Answer</summary>
+#
+# - **A.** Refusals are returned.
+# - **B is right.** Nobody has to look at it.
+# - **C.** Nothing is cut to fit.
+#
+# </details>
 
 # %% tags=["lane-output"]
 weigher.set_input_shape("x", (9, 3))
 
 # %% [markdown]
-# No. `False`, a line in the log, and the program goes on. If it does not look, then like this. We bind nine rows, and
-# fill the output with -1 to see what is written:
+# A line in the log, and the program goes on. If it does not look, then like this. We bind nine rows, and fill the
+# output with -1 to see what is written:
 
 # %%
 many, tens, out = (torch.full((9, 3), value).to(th.device) for value in (5.0, 10.0, -1.0))
@@ -205,6 +217,18 @@ weigher.set_input_shape("y", (2, 3))
 
 # %% [markdown]
 # **Before you run the next cell:** five refusals. What shape does `x` have now?
+#
+# - **A.** (-1, 3), none
+# - **B.** (8, 3), the most that is allowed
+# - **C.** (2, 3), the last that was accepted
+#
+# <details id="stale-shape"><summary>Answer</summary>
+#
+# - **A.** A refusal takes nothing away.
+# - **B.** TensorRT never changes a shape to fit.
+# - **C is right.** It runs if nobody looks.
+#
+# </details>
 
 # %%
 weigher.get_tensor_shape("x")
@@ -219,14 +243,26 @@ th.set_input_shapes(weigher, {"x": (9, 3)})
 # ## Each right, together wrong
 #
 # **Before you run the next cell:** two rows of `x`, five of `w`. Each is within the profile. Who complains?
+#
+# - **A.** `set_input_shape`, for `w`
+# - **B.** nobody: `y` gets two rows
+# - **C.** the output: it has no shape
+#
+# <details id="rows-disagree"><summary>Answer</summary>
+#
+# - **A.** It looks at one input only.
+# - **B.** In the file, both have the same `rows`.
+# - **C is right.** Two rows and five make none.
+#
+# </details>
 
 # %% tags=["lane-output"]
 accepted = [weigher.set_input_shape("x", (2, 3)), weigher.set_input_shape("w", (5, 3))]
 accepted, weigher.get_tensor_shape("y")
 
 # %% [markdown]
-# `True` is about one input. Only the output has no shape, and the log says why: both first sizes are called `rows`, so
-# they must be equal. `infer_shapes` is the call to ask, and this time it raises:
+# The log says why: both first sizes are called `rows`, so they must be equal. `infer_shapes` is the call to ask, and
+# this time it raises:
 
 # %% tags=["raises-exception", "lane-output"]
 weigher.infer_shapes()
@@ -364,20 +400,52 @@ if plan is not None:
 # only `notify_shape` is told.
 #
 # ## Your turn
+#
+# Start afresh: `make pristine LESSON=03` (your copy is kept).
 
 # %%
 from trt_helpers import practice
 
 # %% [markdown]
-# ### Exercise 1 · The worst case (5 minutes)
+# ### Exercise 1 · Change one shape (3 minutes)
+#
+# Another model puts `left`, float[rows, 2], and `right`, float[rows, 5], side by side, up to 600 rows of them. It shall
+# make seven rows. Which shape must `right` have?
+#
+# <details><summary>Hint 1</summary>
+#
+# Both first sizes are called `rows`.
+#
+# <details><summary>Hint 2</summary>
+#
+# The second size is fixed in the model, as the three columns of `x` were.
+#
+# </details></details>
+
+# %% tags=["exercise"]
+# --- stub
+request = {"left": (7, 2), "right": ...}
+# --- solution
+request = {"left": (7, 2), "right": (7, 5)}
+# --- check
+practice.check_request(request)
+
+# %% [markdown]
+# ### Exercise 2 · The worst case (5 minutes)
 #
 # Write `worst_bytes`: it gets an engine and a profile's index, and returns a dictionary: for each output, its bytes
 # when every input is as large as that profile allows. Nothing needs to be allocated.
 #
-# <details><summary>Hint 1</summary>A fresh context is on profile 0: switch first. Then the third shape of
-# <code>get_tensor_profile_shape</code> for each input.</details>
-# <details><summary>Hint 2</summary><code>engine.get_tensor_mode(name)</code> tells inputs and outputs apart;
-# <code>engine.get_tensor_dtype(name).itemsize</code> is 4 only for some.</details>
+# <details><summary>Hint 1</summary>
+#
+# A fresh context is on profile 0: switch first. Then the third shape of `get_tensor_profile_shape` for each input.
+#
+# <details><summary>Hint 2</summary>
+#
+# `engine.get_tensor_mode(name)` tells inputs and outputs apart; `engine.get_tensor_dtype(name).itemsize` is 4 only for
+# some.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -403,13 +471,20 @@ def worst_bytes(engine, profile):
 practice.check_worst_bytes(worst_bytes)
 
 # %% [markdown]
-# ### Exercise 2 · A verdict (10 minutes)
+# ### Exercise 3 · A verdict (10 minutes)
 #
 # Write `verdict`: it gets a context and some shapes by name, sets them, and returns `"refused"` if TensorRT refuses
 # one, `"missing"` if an input has no shape yet, `"disagree"` if they do not fit together, else `"ok"`.
 #
-# <details><summary>Hint</summary><code>set_input_shape</code> returns False, <code>infer_shapes</code> returns names or
-# raises a RuntimeError.</details>
+# <details><summary>Hint 1</summary>
+#
+# `set_input_shape` returns False if it refuses. Ask for every input, then go on.
+#
+# <details><summary>Hint 2</summary>
+#
+# `infer_shapes` returns the names that miss a shape, or raises a RuntimeError.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -431,13 +506,20 @@ def verdict(context, shapes):
 practice.check_verdict(verdict)
 
 # %% [markdown]
-# ### Exercise 3 · An allocator that keeps its memory (10 minutes)
+# ### Exercise 4 · An allocator that keeps its memory (10 minutes)
 #
 # `Allocator` above takes new memory for every request. Write `Keeping`, which takes new memory only if what it has in
 # `self.memory` (a tensor) is too small, and knows the output's `self.shape`.
 #
-# <details><summary>Hint</summary>Start with <code>self.memory = None</code>, and compare
-# <code>self.memory.nbytes</code> with <code>size</code>. The address is returned in either case.</details>
+# <details><summary>Hint 1</summary>
+#
+# Start with `self.memory = None`, and compare `self.memory.nbytes` with `size`.
+#
+# <details><summary>Hint 2</summary>
+#
+# The address is returned in either case. `notify_shape` keeps the newest shape.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
