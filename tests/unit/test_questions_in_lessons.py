@@ -155,6 +155,68 @@ def _(weigher):
     return refused, not no_shape, not refused and no_shape
 
 
+# ---- lesson 4 --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubling(twice):
+    """A context of ``y = x + x`` that has run on its stream, its tensors, and another stream that has copied."""
+    context, stream, copying = twice.create_execution_context(), th.Stream(), th.Stream()
+    x, y = torch.ones(1, 4, device=th.device), torch.zeros(1, 4, device=th.device)
+    th.infer(context, {"x": x}, {"y": y}, stream)
+    fresh = th.pinned_empty((1, 4)).fill_(1)
+    th.copy_async(x, fresh, copying)
+    copying.synchronize()
+    return context, stream, copying, x, y, fresh
+
+
+@question("read-too-early")
+def _(doubling):
+    context, stream, _, _, y, _ = doubling
+    y.fill_(-1)
+    with th.Gate() as gate:
+        gate.hold(stream)
+        assert context.execute_async_v3(stream.handle)
+        early = y.tolist()
+    stream.synchronize()
+    return early == [[2.0] * 4], early == [[-1.0] * 4], False
+
+
+@question("overwrite-too-early")
+def _(doubling):
+    context, stream, copying, x, y, fresh = doubling
+    fresh.fill_(100)
+    with th.Gate() as gate:
+        gate.hold(stream)
+        assert context.execute_async_v3(stream.handle)
+        th.copy_async(x, fresh, copying)
+        copying.synchronize()
+    stream.synchronize()
+    return y.tolist() == [[2.0] * 4], y.tolist() == [[200.0] * 4]
+
+
+@question("one-stream")
+def _(two_profiles):
+    contexts, stream, timeline = [two_profiles.create_execution_context() for _ in range(2)], th.Stream(), th.Timeline()
+    x, y = torch.ones(1, 4, device=th.device), torch.zeros(1, 4, device=th.device)
+    for row, context in enumerate(contexts):
+        th.infer(context, {"x": x}, {"y": y}, stream)
+        with timeline.span(stream, f"context {row}", "execute"):
+            assert context.execute_async_v3(stream.handle)
+    together = th.overlap_ms(timeline.spans())
+    return together == 0, together > 0
+
+
+@question("bad-request")
+def _(two_profiles):
+    requests = [{"x": torch.full((1, 16), float(number))} for number in (1, 2, 3, 4)]
+    requests[2] = {"x": torch.ones(1, 200)}
+    with th.Pipeline(two_profiles) as pipeline:
+        results = list(pipeline.map(requests, return_exceptions=True))
+    right = [r["y"][0, 0].item() if isinstance(r, dict) else type(r) for r in results]
+    return False, right == [2.0, 4.0, TensorRTError, 8.0], len(right) == 3
+
+
 # ---- lesson 5 --------------------------------------------------------------------------------------------------
 
 LENGTHS = (4, 6, 9)

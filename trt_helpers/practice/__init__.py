@@ -7,6 +7,7 @@ for each lesson; lessons say `practice.check_...` for them all.
 from .lesson_01 import check_row_profile, check_run
 from .lesson_02 import check_addresses, check_binding_index, check_choose_profile, check_wider
 from .lesson_03 import check_keeping, check_request, check_verdict, check_worst_bytes
+from .lesson_04 import check_run_after, check_run_and_refill, check_two_at_a_time
 from .lesson_05 import check_complete, check_logits_bytes, check_rate
 from .lesson_06 import check_as_wanted, check_number, check_ported
 
@@ -24,6 +25,10 @@ __all__ = [
     "check_worst_bytes",
     "check_verdict",
     "check_keeping",
+    # lesson 4
+    "check_run_after",
+    "check_run_and_refill",
+    "check_two_at_a_time",
     # lesson 5
     "check_logits_bytes",
     "check_complete",
