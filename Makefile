@@ -8,11 +8,14 @@ READY := .venv/.ready
 BUSY := .venv/.installing
 RUN := .venv/bin/python
 SETUP := $(READY)
+COMMA := ,
 
 # Asked only when somebody names a Python, so that the usual case does not pay for the question.
 ifneq ($(origin PYTHON),file)
+# test-gpu opens no JupyterLab, and machines with a large GPU often lack it.
+LAB := $(if $(filter test-gpu,$(MAKECMDGOALS)),,"jupyterlab"$(COMMA))
 HAS_PACKAGES := import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in \
-  ("torch", "onnx", "onnxruntime", "transformers", "jupyterlab", "nbval", "jupytext")))
+  ($(LAB) "torch", "onnx", "onnxruntime", "transformers", "nbval", "jupytext")))
 ifeq ($(shell $(PYTHON) -c '$(HAS_PACKAGES)' 2>/dev/null && echo yes),yes)
 RUN := $(PYTHON)
 SETUP :=
@@ -25,7 +28,7 @@ ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 LESSON ?=
 LAB_ARGS ?=
 
-.PHONY: help setup lab test test-slow lint notebooks pristine doctor constraints clean
+.PHONY: help setup lab test test-slow test-gpu lint notebooks pristine doctor constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -55,6 +58,9 @@ test: $(SETUP)  ## lint, unit tests with coverage, every lesson compared with it
 
 test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
 	@$(RUN) -m tools.run_checks slow solutions
+
+test-gpu: $(SETUP)  ## on a machine with a GPU: tests, lessons and figures, written to docs/gpu_run.md
+	@$(RUN) -m tools.gpu_run
 
 lint: $(SETUP)  ## style of code, lessons and notebooks
 	@$(RUN) -m tools.run_checks lint

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -30,7 +30,7 @@ IN_PAIRS = ["-n", "2", "--dist", "loadscope"]
 
 @dataclass
 class Result:
-    """How one part went: tests that passed, failed and were skipped, and what else to say about it."""
+    """How one part went: tests that passed, failed (with names) and were skipped, and what else to say about it."""
 
     part: str
     ok: bool
@@ -39,6 +39,7 @@ class Result:
     skipped: int = 0
     note: str = ""
     seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """Return the part's line: `unit tests ok 120 passed, coverage 93 %, 31 s`."""
@@ -65,16 +66,21 @@ def lint() -> Result:
 
 def pytest(part: str, *arguments: str) -> Result:
     """Run pytest and count its tests from the report that it writes for machines."""
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         status = command("pytest", "-q", f"--junitxml={report}", *arguments)
-        suites = ElementTree.parse(report).getroot().iter("testsuite") if report.exists() else []
-        rows = [{key: int(suite.get(key, 0)) for key in KEYS} for suite in suites]
+        root = ElementTree.parse(report).getroot() if report.exists() else ElementTree.Element("none")
+    rows = [{key: int(suite.get(key, 0)) for key in KEYS} for suite in root.iter("testsuite")]
+    cases = root.iter("testcase")
+    names = [f"{c.get('classname')} {c.get('name')}" for c in cases if {"failure", "error"} & {e.tag for e in c}]
     total = {key: sum(row[key] for row in rows) for key in KEYS}
     failed = total["failures"] + total["errors"]
     passed = total["tests"] - failed - total["skipped"]
     note = "no tests" if status == NO_TESTS else ""
-    return Result(part, status in (0, NO_TESTS), passed, failed, total["skipped"], note)
+    return Result(
+        part, status in (0, NO_TESTS), passed, failed, total["skipped"], note, time.perf_counter() - start, names
+    )
 
 
 def unit() -> Result:
