@@ -305,7 +305,7 @@ def run_both(second_stream):
     timeline, gate = th.Timeline(), th.Gate()
     for used in {stream, second_stream}:
         gate.hold(used)
-    for _ in range(4):
+    for _ in range(2):
         for row, context, used in (("first", bert, stream), ("second", other_bert, second_stream)):
             with timeline.span(used, row, "execute"):
                 assert context.execute_async_v3(used.handle), th.logger.last_error
@@ -314,7 +314,7 @@ def run_both(second_stream):
 
 
 # %% [markdown]
-# **Before you run the next cell:** four executions of each context, all on one stream. For how long do two of them run
+# **Before you run the next cell:** two executions of each context, all on one stream. For how long do two of them run
 # at the same time?
 #
 # - **A.** not at all
@@ -464,7 +464,7 @@ def capture(context, stream):
 if th.device.type == "cuda":
     th.bind(doubler, {"x": x, "y": y})
     graph = capture(doubler, stream)
-    th.copy_async(x, torch.full((4,), 21.0, device=th.device), stream)
+    th.copy_async(x, fresh.fill_(21), stream)
     stream.enqueue(graph.replay)
     stream.synchronize()
     assert y.tolist() == [42.0] * 4

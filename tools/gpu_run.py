@@ -33,7 +33,12 @@ statement about TensorRT's speed."""
 
 def tests() -> list[Result]:
     """The tests of the package, and ten thousand requests through contexts and pipelines."""
-    workers = ["-n", "4", "--dist", "loadfile"]  # each has engines of its own on the one GPU
+    workers = [
+        "-n",
+        str(min(12, os.cpu_count() or 1)),
+        "--dist",
+        "loadfile",
+    ]  # each has engines of its own on the one GPU
     return [
         pytest("tests", *TESTS, "-m", "not slow", "-p", "no:cacheprovider", *workers),
         pytest("endurance", *ENDURANCE, "-m", "slow", "-p", "no:cacheprovider"),

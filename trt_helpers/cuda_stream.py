@@ -131,9 +131,10 @@ class CudaGate:
         ...                      # the work has certainly not started
                                  # here the gate opens
 
-    The stream waits for a number in pinned memory to become 1 (the driver's ``cuStreamWaitValue32``). Do not
-    wait for a held stream before the gate is open, and run what is new to a stream once before you hold it:
-    memory and kernels that are loaded meanwhile may wait for all streams.
+    The stream waits for a number in pinned memory to become 1 (the driver's ``cuStreamWaitValue32``). Three things
+    would wait for ever: waiting for a held stream before the gate is open; loading something for the first time
+    meanwhile, which may wait for all streams, so run once before; and filling the stream's queue, which holds about
+    a thousand kernels.
     """
 
     def __init__(self) -> None:

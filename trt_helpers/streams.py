@@ -32,7 +32,8 @@ else:
 def copy_async(target: torch.Tensor, source: torch.Tensor, stream: Stream) -> None:
     """Enqueue a copy and return: ``target`` holds the values once the stream has come to it.
 
-    Both tensors live until then, whatever happens to their names. ``source`` is read when the copy runs, not now.
+    Both tensors live until then, whatever happens to their names. ``source`` is read when the copy runs, not now,
+    and the copy waits for this stream only: if another one fills the source, ``stream.wait_stream`` comes first.
     Only between a GPU and pinned memory is the copy really asynchronous; from pageable memory CUDA first copies
     it to a pinned buffer of its own, while the caller waits.
 

@@ -369,6 +369,7 @@ def test_nodes_may_stand_in_any_order():
     assert th.infer(engine.create_execution_context(), {"x": x})["y"].tolist() == [-2.0, -8.0, -18.0]
 
 
+@pytest.mark.skipif(device.type == "cuda", reason="an index out of range is undefined on a GPU")
 def test_a_failed_execute_v2_spoils_the_default_stream_for_nobody():
     lookup = onnx.parser.parse_model("""
         <ir_version: 10, opset_import: ["": 20]>

@@ -9,7 +9,9 @@ import trt_helpers as th
 
 
 def full(value: float, size: int = 4) -> torch.Tensor:
-    return torch.full((size,), float(value), device=th.device)
+    made = torch.full((size,), float(value), device=th.device)
+    th.default_stream().synchronize()  # on a GPU PyTorch fills it on a stream of its own
+    return made
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 from ..backend import device, trt
 from ..engine import Profile
 from ..execution import bind, infer
-from ..streams import Gate, Stream, copy_async, pinned_empty, synchronize_all
+from ..streams import Gate, Stream, copy_async, default_stream, pinned_empty, synchronize_all
 from .verdicts import build_engine, never_raises, not_yet, solved, untouched, what_differs
 
 WAIT_S = 5.0  # how long a function may take that has nothing to wait for, on a machine that is busy
@@ -54,6 +54,7 @@ class _Stage:
             stream.synchronize()
         self.x.fill_(1)
         self.y.fill_(0)
+        default_stream().synchronize()  # on a GPU PyTorch has filled them on its own stream
         bind(self.context, {"x": self.x, "y": self.y})
 
 

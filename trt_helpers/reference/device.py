@@ -14,6 +14,8 @@ import torch
 from .cpu_stream import event_of, stream_of
 from .refusal import Refused
 
+_SOMEWHERE = 256
+
 
 class Cpu:
     """Work goes into the queue of a stream, and the call returns at once."""
@@ -44,6 +46,10 @@ class Cpu:
         """Record an event behind everything on the stream."""
         event_of(event).record(stream_of(stream))
 
+    def somewhere(self) -> int:
+        """An address that is not 0, for a tensor without elements."""
+        return _SOMEWHERE
+
     def stopwatch(self, stream: int) -> Callable[[], Callable[[], float]]:
         """Start timing the work that follows. Called, it stops; what that returns gives the ms."""
         start = time.perf_counter()
@@ -63,6 +69,7 @@ class Cuda:
     """ONNX Runtime enqueues kernels on the caller's stream itself; submitting means calling it."""
 
     name = "cuda"
+    _spare: torch.Tensor | None = None
 
     def check(self, stream: int, event: int) -> None:
         """Nothing is known about a CUDA handle before it is used."""
@@ -85,6 +92,12 @@ class Cuda:
         event = torch.cuda.Event()
         event.record(self._stream(stream))
         return lambda: not event.query()
+
+    def somewhere(self) -> int:
+        """The same, in the GPU's memory."""
+        if self._spare is None:
+            self._spare = torch.empty(_SOMEWHERE, dtype=torch.uint8, device="cuda")
+        return self._spare.data_ptr()
 
     def stopwatch(self, stream: int) -> Callable[[], Callable[[], float]]:
         """As on the CPU; on a GPU the work is only enqueued, so the ms are there when the stream has come so far."""

@@ -146,7 +146,7 @@ def _run(context: IExecutionContext, request: Request, unsized: list[str]) -> di
 def _buffer(engine: object, name: str, shape: Shape, request: Request) -> Buffer:
     spec = engine._specs[name]
     # execute_v2 takes 0 for an empty input, ONNX Runtime does not; no byte of it is read.
-    address = request.addresses[name] or allocators.ALIGNMENT
+    address = request.addresses[name] or engine._device.somewhere()
     if name in request.values:
         address = request.values[name].ctypes.data
     return Buffer(name, spec.onnx_type, shape, address, on_host=spec.is_shape_tensor)
