@@ -171,7 +171,7 @@ run(x=x, w=w, y=y), y.tolist()
 # <details id="nine-rows"><summary>Answer</summary>
 #
 # - **A.** Refusals are returned.
-# - **B is right.** Nobody has to look at it.
+# - **B is right.** A value that is easy to overlook.
 # - **C.** Nothing is cut to fit.
 #
 # </details>
