@@ -43,8 +43,8 @@ context.infer_shapes()
 context.set_input_shape("input_ids", (1, 9)), context.infer_shapes()
 
 # %% [markdown]
-# One down, two to go. **Before you run the next cell:** when all three are set, nothing has been allocated and nothing
-# has run. What will the context say about `logits`?
+# One down, two to go. **Before you run the next cell:** when all three are set, and nothing has run, what will the
+# context say about `logits`?
 
 # %%
 for name in names[1:]:
@@ -52,9 +52,8 @@ for name in names[1:]:
 context.infer_shapes(), context.get_tensor_shape("logits")
 
 # %% [markdown]
-# `[]`: nothing is missing, and every output has its shape. (The property `all_binding_shapes_specified` looks like the
-# same answer. It is older than the calls by name, and NVIDIA documents that it does not work with them. Prefer
-# `infer_shapes`.)
+# `[]`: nothing is missing, and every output has its shape. (The older `all_binding_shapes_specified` does not work with
+# the calls by name, as NVIDIA documents.)
 #
 # ## Bytes before allocation
 #
@@ -104,8 +103,7 @@ smallest, likeliest, largest = engine.get_tensor_profile_shape("logits", 0)
 tuple(largest)
 
 # %% [markdown]
-# No. Profiles speak of inputs. For an output you get three invalid shapes, which do not even have a length. The way is
-# the same as before: set the largest inputs, and ask.
+# No. For an output you get three invalid shapes, which do not even have a length. So set the largest inputs, and ask.
 
 # %%
 f"{logits_bytes(8, 128):,}"
@@ -171,7 +169,7 @@ run(x=x, w=w, y=y), y.tolist()
 # <details id="nine-rows"><summary>Answer</summary>
 #
 # - **A.** Refusals are returned.
-# - **B is right.** Nobody has to look at it.
+# - **B is right.** A value that is easy to overlook.
 # - **C.** Nothing is cut to fit.
 #
 # </details>
@@ -180,16 +178,15 @@ run(x=x, w=w, y=y), y.tolist()
 weigher.set_input_shape("x", (9, 3))
 
 # %% [markdown]
-# A line in the log, and the program goes on. If it does not look, then like this. We bind nine rows, and fill the
-# output with -1 to see what is written:
+# A line in the log, and the program goes on. We bind nine rows, and fill the output with -1 to see what is written:
 
 # %%
 many, tens, out = (torch.full((9, 3), value).to(th.device) for value in (5.0, 10.0, -1.0))
 run(x=many, w=tens, y=out), out[:, 0].tolist()
 
 # %% [markdown]
-# Accepted, and two rows of nine are computed: the shape is still that of the last request which was accepted. Had the
-# output not been fresh, its rows would look plausible. This is a common silent bug with dynamic shapes.
+# Accepted, and two rows of nine are computed: the shape is still the last that was accepted. Had the output not been
+# fresh, its rows would look plausible. A common silent bug.
 #
 # Four more ways to be refused. Guess each reason before you read it. Too many columns:
 
@@ -281,25 +278,23 @@ doubles = x.to("cpu", torch.float64).to(th.device)
 run(x=doubles, w=ones, y=y), y.tolist()
 
 # %% [markdown]
-# Accepted, and nonsense: each double was read as two floats. The other way round, with a tensor that has fewer bytes
-# than the engine reads, it would read beyond the end. What about strides?
+# Accepted, and nonsense: each double was read as two floats. From a tensor with too few bytes it would read beyond the
+# end. What about strides?
 
 # %%
 turned = torch.arange(1.0, 7.0).reshape(3, 2).T.to(th.device)
 run(x=turned, w=ones, y=y), turned.tolist(), y.tolist()
 
 # %% [markdown]
-# PyTorch turns a tensor by changing its strides, not its memory, and TensorRT reads memory. `contiguous()` would write
-# the numbers in the order that you see. Neither mistake leaves a trace in TensorRT's log, so `th.bind` looks at dtype,
-# memory layout and device of the tensors:
+# PyTorch turns a tensor by changing its strides, and TensorRT reads memory. (`contiguous()` would put it in order.)
+# Neither mistake leaves a trace in the log, so `th.bind` looks at dtype, memory layout and device:
 
 # %% tags=["raises-exception"]
 th.bind(weigher, {"x": turned})
 
 # %% [markdown]
-# The third of this kind is the device. With a GPU, an address in the computer's own memory makes the work fail with a
-# CUDA error, after which the process may have to be restarted. So we try it with the helper only, on a tensor that is
-# nowhere:
+# The third is the device. On a GPU, an address in host memory ends in a CUDA error, after which the process may have to
+# be restarted. So we try only the helper, on a tensor that is nowhere:
 
 # %% tags=["raises-exception", "lane-output"]
 th.bind(weigher, {"x": torch.empty(2, 3, device="meta")})
@@ -354,9 +349,8 @@ if plan is not None:
     print(finder.infer_shapes(), finder.get_tensor_shape("places"))
 
 # %% [markdown]
-# Nothing is missing, and it is still -1: two numbers for each place, and nobody can say how many places. So we cannot
-# allocate. TensorRT asks us for memory while it runs, through an *output allocator*: first how many bytes, then which
-# shape it was.
+# Nothing is missing, and still a -1: nobody can say how many places. So TensorRT asks us for memory while it runs,
+# through an *output allocator*: first how many bytes, then which shape it was.
 
 
 # %%
@@ -374,8 +368,7 @@ class Allocator(trt.IOutputAllocator):
 
 # %% [markdown]
 # The context keeps the allocator alive, the allocator its memory. An exception in it, or a `None`, is "no memory": the
-# execution returns `False`. TensorRT may ask for the most that could be found, rounded up, so we cut the result out of
-# them:
+# execution returns `False`. TensorRT may ask for more than is found, so we cut the result out:
 
 
 # %% tags=["lane-output"]
@@ -409,8 +402,8 @@ from trt_helpers import practice
 # %% [markdown]
 # ### Exercise 1 · Change one shape (3 minutes)
 #
-# Another model puts `left`, float[rows, 2], and `right`, float[rows, 5], side by side, up to 600 rows of them. It shall
-# make seven rows. Which shape must `right` have?
+# Another model puts `left`, float[rows, 2], and `right`, float[rows, 5], side by side. It shall make seven rows. Which
+# shape must `right` have?
 #
 # <details><summary>Hint 1</summary>
 #
@@ -434,7 +427,7 @@ practice.check_request(request)
 # ### Exercise 2 · The worst case (5 minutes)
 #
 # Write `worst_bytes`: it gets an engine and a profile's index, and returns a dictionary: for each output, its bytes
-# when every input is as large as that profile allows. Nothing needs to be allocated.
+# when every input is as large as that profile allows.
 #
 # <details><summary>Hint 1</summary>
 #

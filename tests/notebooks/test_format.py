@@ -25,6 +25,15 @@ def test_the_learners_notebook_follows_the_rule(path: Path, check) -> None:
     assert list(check(nbformat.read(path, 4))) == []
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT / "notebooks").as_posix())
+def test_stubs_are_met_kindly_and_solutions_are_right(path: Path) -> None:
+    verdict = "Right." if path.parent.name == "solutions" else "Not solved yet"
+    cells = [cell for cell in nbformat.read(path, 4).cells if "exercise" in cell.metadata.get("tags", [])]
+    assert 2 <= len(cells) <= 4
+    for cell in cells:
+        assert "".join(output.get("text", "") for output in cell.outputs).startswith(verdict)
+
+
 def test_notebooks_agree_with_their_lessons() -> None:
     assert list(drift(ROOT)) == []
 

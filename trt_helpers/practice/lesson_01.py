@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import onnx.parser
 import torch
 
 from ..backend import device, trt
-from ..engine import Profile, build_plan, load_engine
+from ..engine import Profile
 from ..streams import synchronize_all
 from .profiles import wrong_profile
-from .verdicts import never_raises, not_yet, solved, untouched, what_differs
+from .verdicts import build_engine, never_raises, not_yet, solved, untouched, what_differs
 
 
 @never_raises
@@ -38,8 +37,7 @@ _UNSEEN = """
 @never_raises
 def check_run(run: Callable[[trt.ICudaEngine, torch.Tensor], torch.Tensor]) -> None:
     """Lesson 1, exercise 2: ``run(engine, x)`` works on an engine that it has never seen."""
-    model = onnx.parser.parse_model(_UNSEEN)
-    engine = load_engine(build_plan(model, Profile(picture=((1, 1), (4, 4), (4096, 4096)))))
+    engine = build_engine(_UNSEEN, [Profile(picture=((1, 1), (4, 4), (4096, 4096)))])
     kept = []
     try:
         # The large one first: whoever does not wait for it reads it long before it is there.

@@ -20,7 +20,7 @@ def wrong_profile(model: bytes, name: str, profile: object, wanted: dict[Shape, 
     if not isinstance(profile, dict):
         return f"Expected th.Profile({name}=(min, opt, max)), got {type(profile).__name__}."
     try:
-        engine = load_engine(build_plan(model, Profile(profile)))
+        engine = load_engine(build_plan(model, Profile(profile), progress=False))
     except (TensorRTError, TypeError, ValueError) as error:
         return f"The builder does not take this profile. {error}"
     return _wrong_limits(engine, name, wanted, opt)
