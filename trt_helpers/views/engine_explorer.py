@@ -16,6 +16,7 @@ from . import html
 from .view import View, labelled
 
 Shape = tuple[int, ...]
+NO_PROFILE = "none"  # not None, which ipywidgets shows as an empty field
 
 
 class TensorFacts(NamedTuple):
@@ -108,10 +109,10 @@ class EngineExplorer(View):
 
     Parameters:
         onnx_model: the bytes of a model that builds in no time: the kernel waits for the builder.
-        choices: what can be picked, by a name of yours.
+        choices: what can be picked, by a name of yours (any but "none").
 
     Attributes:
-        picks: three dropdowns. ``picks[1].value = "large"`` adds a profile, ``None`` takes it away.
+        picks: three dropdowns. ``picks[1].value = "large"`` adds a profile, ``"none"`` takes it away.
         active: a dropdown with the profile of the context.
     """
 
@@ -121,7 +122,7 @@ class EngineExplorer(View):
         self._model, self._choices = onnx_model, dict(choices)
         self._engines: dict[tuple[str, ...], trt.ICudaEngine] = {}
         first = labelled(widgets.Dropdown, "first profile", options=list(choices))
-        optional = [("none", None), *((name, name) for name in choices)]
+        optional = [NO_PROFILE, *choices]
         others = [labelled(widgets.Dropdown, f"{nth} profile", options=optional) for nth in ("second", "third")]
         self.picks = [first, *others]
         self.active = labelled(widgets.Dropdown, "context on profile", options=[0])
@@ -129,7 +130,7 @@ class EngineExplorer(View):
 
     def render(self) -> str:
         """Build the engine if it is new, and describe it."""
-        picked = tuple(pick.value for pick in self.picks if pick.value is not None)
+        picked = tuple(pick.value for pick in self.picks if pick.value != NO_PROFILE)
         if picked not in self._engines:
             plan = build_plan(self._model, [self._choices[name] for name in picked], progress=False)
             self._engines[picked] = load_engine(plan)

@@ -97,7 +97,7 @@ class FillInTheBlank(View):
         sentence: a text field; Enter, or leaving it, asks the engine.
         count: how many words, 1 to 10.
         button: asks as well.
-        chart: the bars, a PNG. Its tooltip is their text, which screen readers speak.
+        chart: the bars; ``chart.value`` is HTML, an image with its text, and empty where there are no words.
     """
 
     title = "Fill in the blank"
@@ -111,14 +111,13 @@ class FillInTheBlank(View):
         self.count = labelled(widgets.BoundedIntText, "number of words", value=5, min=1, max=MOST_WORDS)
         self.button = widgets.Button(description="Fill in")
         self.button.on_click(self._changed)
-        self.chart = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self.chart = widgets.HTML()
         super().__init__([self.sentence, self.count, self.button], self.chart)
 
     def render(self) -> str:
-        """Ask the engine; draw the words, or hide the chart if there are none."""
-        self.chart.layout.display = "none"
+        """Ask the engine, draw the words, and describe them."""
+        self.chart.value = ""
         (filled,) = fill_in(self._lm, self._context, self.sentence.value, k=self.count.value)
         if filled.candidates:
-            self.chart.value, self.chart.tooltip = draw_words(filled), f"Bar chart: {filled}"
-            self.chart.layout.display = ""
+            self.chart.value = html.picture(draw_words(filled), alt=f"Bar chart: {filled}")
         return render_words(filled)

@@ -5,10 +5,11 @@ No text has a colour of its own, so that it is readable in light and in dark the
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
-_CELL = "padding: 3px 10px; text-align: left; border-bottom: 1px solid gray"
+_CELL = "padding: 3px 10px; text-align: left"
 
 
 def table(caption: str, columns: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
@@ -16,8 +17,8 @@ def table(caption: str, columns: Sequence[object], rows: Sequence[Sequence[objec
     head = "".join(f'<th scope="col" style="{_CELL}">{escape(str(name))}</th>' for name in columns)
     body = "\n".join(f"<tr>{_row(row)}</tr>" for row in rows)
     return (
-        '<table style="border-collapse: collapse; margin: 8px 0">\n'
-        f'<caption style="text-align: left"><strong>{escape(caption)}</strong></caption>\n'
+        '<table rules="rows" style="border-collapse: collapse; margin: 8px 0">\n'
+        f'<caption style="text-align: left; white-space: nowrap"><strong>{escape(caption)}</strong></caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
     )
 
@@ -42,3 +43,9 @@ def alert(text: str) -> str:
 def code(caption: str, lines: str) -> str:
     """Lines of code or of a log as they are, under a few words that say what they are."""
     return f'<p><strong>{escape(caption)}</strong></p>\n<pre style="white-space: pre-wrap">{escape(lines)}</pre>'
+
+
+def picture(png: bytes, alt: str) -> str:
+    """A picture with what it says in words, which ipywidgets' own Image has no place for."""
+    source = f"data:image/png;base64,{b64encode(png).decode()}"
+    return f'<img alt="{escape(alt)}" src="{source}" style="max-width: 100%">'
