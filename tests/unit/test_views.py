@@ -254,6 +254,15 @@ def test_inputs_that_do_not_fit_together():
     assert "the inputs do not fit together" in Page(th.render_request(facts)).roles["status"]
 
 
+def test_inputs_that_are_each_accepted_and_do_not_fit_together():
+    """x @ w: the same shape for both fits only if it is square."""
+    model = parse("product (float[a, b] x, float[c, d] w) => (float[a, d] y) { y = MatMul(x, w) }")
+    engine = th.load_engine(th.build_plan(model, th.Profile.same(["x", "w"], (1, 1), (2, 2), (8, 8))))
+    facts = th.request_facts(engine, (2, 3))
+    assert facts.answers[0].returned == [True, True] and facts.outputs == []
+    assert th.request_facts(engine, (3, 3)).outputs == [Output("y", (3, 3), "FLOAT", 36)]
+
+
 def test_the_playground_follows_its_fields(ids_engine):
     playground = th.ShapePlayground(ids_engine)
     assert "1 x 9 is accepted by profile 0." in playground.result.value
