@@ -62,8 +62,14 @@ __all__ = [
     # lesson 2: bindings and profiles
     "describe_profiles",
     "draw_profiles",
+    "EngineExplorer",
+    "engine_facts",
+    "render_engine",
     # lesson 3: setting shapes
     "data_dependent_plan",
+    "ShapePlayground",
+    "request_facts",
+    "render_request",
     # lesson 4: asynchronous execution and streams
     "Event",
     "Gate",
@@ -84,6 +90,9 @@ __all__ = [
     "find_masks",
     "decode_top_k",
     "fill_in",
+    "FillInTheBlank",
+    "render_words",
+    "draw_words",
     # lesson 6: what TensorRT 8 code calls (trt_helpers.legacy has the rest)
     "get_binding_idxs",
     "get_output_tensors",
@@ -92,3 +101,17 @@ __all__ = [
     # an error text that you cannot place
     "explain",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The views, at first use: they need ipywidgets, for which a server that only infers has no use."""
+    if name in __all__:
+        from . import views
+
+        return getattr(views, name)
+    raise AttributeError(f"module 'trt_helpers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What completion offers: also what is not imported yet."""
+    return sorted({*globals(), *__all__})

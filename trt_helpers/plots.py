@@ -46,10 +46,11 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
         label = f"{batch} x {sequence}: {words}"
         ax.annotate(label, (sequence, batch), (0, 12), textcoords="offset points", ha="center", bbox=_WHITE)
     _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
-    return _png(figure)
+    return to_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """The same figure gives the same bytes, with any release of matplotlib that draws it alike."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -113,7 +114,7 @@ def draw_timeline(spans: Sequence[Span], events: Mapping[str, float] | None = No
     kinds = dict.fromkeys(span.what for span in spans)
     ax.legend(handles=[_sample(kind) for kind in kinds], loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.28))
     ax.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _sample(kind: str) -> Rectangle:
