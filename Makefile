@@ -25,7 +25,7 @@ ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 LESSON ?=
 LAB_ARGS ?=
 
-.PHONY: help setup lab test test-slow lint notebooks doctor constraints clean
+.PHONY: help setup lab test test-slow test-browser lint site notebooks doctor constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -56,11 +56,18 @@ test: $(SETUP)  ## lint, unit tests with coverage, every lesson compared with it
 test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
 	@$(RUN) -m tools.run_checks slow solutions
 
+test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
+	@$(RUN) -m tools.run_checks browser
+
 lint: $(SETUP)  ## style of code, lessons and notebooks
 	@$(RUN) -m tools.run_checks lint
 
 notebooks: $(SETUP)  ## run the lessons and store what they print (LESSON=01 for one)
 	$(RUN) -m tools.notebooks execute $(LESSON)
+
+site: $(SETUP)  ## build the lessons as plain pages in build/site (installs the extra "site")
+	@$(RUN) -m tools.extras site
+	@$(RUN) -m tools.site
 
 doctor: $(SETUP)  ## say which lane this machine takes, and why not the others
 	@$(RUN) -m trt_helpers
