@@ -15,6 +15,7 @@ myst_enable_extensions = []
 
 html_theme = "furo"
 html_static_path = ["static"]
+html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = html_show_copyright = False
 html_use_index = False
