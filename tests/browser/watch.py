@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import ConsoleMessage, Page, Request, Response
 
 LOCAL = "127.0.0.1"
+CANCELLED = "net::ERR_ABORTED"  # by the page itself, which no longer wants it
 NO_NETWORK = ("file", "data", "blob", "about")
 
 
@@ -19,7 +20,7 @@ class Watch:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
-        page.on("requestfailed", lambda request: self.failed.append(f"{request.failure} {request.url}"))
+        page.on("requestfailed", self._failed)
         page.on("response", self._response)
 
     def _console(self, message: ConsoleMessage) -> None:
@@ -30,6 +31,10 @@ class Watch:
         parts = urlsplit(request.url)
         if parts.scheme not in NO_NETWORK and parts.hostname != LOCAL:
             self.foreign.append(request.url)
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != CANCELLED:
+            self.failed.append(f"{request.failure} {request.url}")
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:
