@@ -101,7 +101,7 @@ def browser() -> Result:
         return Result("browser tests", False, note="packages are missing, see above")
     if command("tools.chromium"):
         return Result("browser tests", False, note="no browser, see above")
-    return pytest("browser tests", "tests/browser")
+    return pytest("browser tests", "tests/browser", *IN_PAIRS)
 
 
 def notebooks(part: str, folder: str) -> Result:

@@ -32,8 +32,8 @@ class Lab:
     folder: Path
 
     def url(self, notebook: str) -> str:
-        """Return the address at which a notebook opens."""
-        return f"{self.address}/lab/tree/notebooks/{notebook}?token={TOKEN}"
+        """Return the address at which a notebook opens, alone."""
+        return f"{self.address}/lab/tree/notebooks/{notebook}?reset&token={TOKEN}"
 
 
 def copy_course(target: Path) -> None:

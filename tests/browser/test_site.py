@@ -75,7 +75,7 @@ def test_a_section_named_on_the_first_page_is_reached(open_page, site) -> None:
 
 def test_the_site_is_used_from_the_keyboard(open_page, site, picture) -> None:
     """Skip to the text, open a folded hint, and go to the next page, with Tab, Enter and Space alone."""
-    page, _ = open_page()
+    page, _ = open_page(reduced_motion="reduce")
     page.goto(f"{site}/notebooks/01_core_concepts.html")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -85,6 +85,7 @@ def test_the_site_is_used_from_the_keyboard(open_page, site, picture) -> None:
     assert folded.get_attribute("open") is None
     page.keyboard.press("Enter")
     expect(folded).to_have_attribute("open", "")
+    expect(folded).to_be_in_viewport()
     picture(page, "site-keyboard")
     tab_to(page, "document.activeElement.matches('a.next-page')")
     page.keyboard.press("Enter")

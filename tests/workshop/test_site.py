@@ -80,7 +80,7 @@ def test_the_landing_page_has_the_readme_and_all_of_the_navigation(course) -> No
     assert [row for row in listed if row and row[0] != ":"] == [
         "notebooks/01_start.ipynb",
         "docs/errors.md",
-        "models/small/README.md",
+        "Model card: small <models/small/README.md>",
         "trt_helpers/index",
         "notebooks/solutions/index",
         "CONTRIBUTING",

@@ -70,11 +70,16 @@ def source_page(name: str, root: Path) -> str:
 def landing(contents: Contents) -> str:
     """Return the README with the lists that navigation is made of."""
     readme = with_places((contents.root / "README.md").read_text(encoding="utf-8"), "index.md", contents)
-    texts = [name for name in contents.texts if name != "CONTRIBUTING.md"]
+    texts = [called(name) for name in contents.texts if name != "CONTRIBUTING.md"]
     behind = [f"{MODULE}/index", f"{SOLVED}/index", "CONTRIBUTING"]
     lists = {"Lessons": contents.lessons, "Look up": texts, "Behind the lessons": behind}
     navigation = [NAVIGATION.format(title, "\n".join(names)) for title, names in lists.items()]
     return "\n".join([mended(readme, "index.md", contents), *navigation])
+
+
+def called(name: str) -> str:
+    """Return an entry of the navigation; a model card's own title is only the model's name."""
+    return f"Model card: {Path(name).parent.name} <{name}>" if name.startswith("models/") else name
 
 
 def listing(title: str, about: str, folder: str, names: list[str]) -> str:
