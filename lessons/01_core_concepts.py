@@ -165,12 +165,14 @@ stream.synchronize()
 y.tolist()
 
 # %% [markdown]
-# Doubled. These are the objects, and who makes whom:
+# Doubled. These are the objects, who makes whom, and who keeps whom alive:
 #
 # ![Left, on the building machine: OnnxParser fills an INetworkDefinition; the Builder turns it, with an IBuilderConfig
-# and its optimization profiles, into a plan, which is bytes. Right, on the machine that runs it: a Runtime turns the
-# plan into one ICudaEngine, which holds the weights; the engine makes any number of IExecutionContexts, each with
-# shapes, tensor addresses and an active profile of its own; a context puts work on a stream.](images/01_objects.png)
+# and its optimization profiles, into a plan, which is bytes; then all four may go. Right, on the machine that runs it:
+# a Runtime turns the plan into one ICudaEngine, which holds the weights; the engine makes any number of
+# IExecutionContexts, each with shapes, tensor addresses and an active profile of its own; a context puts work on a
+# stream. Every context keeps the engine alive, the engine the runtime, the runtime the logger. Nobody but you keeps
+# your tensors alive.](images/01_objects.png)
 #
 # | object | what it holds | how long you need it |
 # |---|---|---|

@@ -11,7 +11,7 @@
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
-from IPython.display import Image
+from IPython.display import HTML, Image
 
 import trt_helpers as th
 from trt_helpers import trt
@@ -243,23 +243,12 @@ enqueued, [output["y"].tolist() for output in outputs]
 # ## What binding indices were
 #
 # Until the calls by name came (in TensorRT 8.5), a tensor had a number, in every profile another one. With T tensors,
-# tensor t in profile k had the index `k * T + t`, and from profile 1 on a suffix to its name:
+# tensor t in profile k had the index `k * T + t`, and from profile 1 on a suffix to its name, such as
+# `logits [profile 1]`. Code of that time has a function `get_binding_idxs(engine, profile_index)` for the indices of
+# one profile. In arithmetic, for engines with one, two and three profiles:
 
 # %%
 T = engine.num_io_tensors
-
-
-def binding_name(k, t):
-    return engine.get_tensor_name(t) + (f" [profile {k}]" if k else "")
-
-
-pd.DataFrame({"binding": [binding_name(k, t) for k in range(2) for t in range(T)]})
-
-# %% [markdown]
-# Code of that time has a function `get_binding_idxs(engine, profile_index)` for the indices of one profile. In
-# arithmetic, for engines with one, two and three profiles:
-
-# %%
 is_input = [engine.get_tensor_mode(engine.get_tensor_name(t)) == trt.TensorIOMode.INPUT for t in range(T)]
 
 
@@ -282,6 +271,35 @@ engine.num_bindings
 # TensorRT 10, and is gone in 11: networks once had no batch dimension, and the batch was an argument of `execute`. Now
 # it is a dimension like any other. [Lesson 6](06_migrating_from_tensorrt_8.ipynb) makes such code run again.
 #
+# ## Pick profiles
+#
+# An explorer builds an engine with the profiles that you pick, and asks it all of the above
+# (`trt_helpers/views/engine_explorer.py`). The engine is `weigh`, which builds in no time. Add a second profile and a
+# third, put the context on another one, and watch which numbers change.
+
+# %%
+choices = {
+    "one row": th.Profile.same(["x", "w"], min=(1, 4), opt=(1, 8), max=(1, 16)),
+    "8 columns": th.Profile.same(["x", "w"], min=(1, 8), opt=(4, 8), max=(32, 8)),
+    "2 x 4 only": th.Profile.same(["x", "w"], min=(2, 4), opt=(2, 4), max=(2, 4)),
+}
+explorer = th.EngineExplorer(weigh, choices)
+explorer
+
+# %% [markdown]
+# Python can turn the same controls:
+
+# %%
+explorer.picks[1].value, explorer.active.value = "8 columns", 1
+HTML(explorer.result.value)
+
+# %% [markdown]
+# The explorer is one function and some controls. The function alone, for the BERT and its profile 1:
+
+# %%
+HTML(th.render_engine(th.engine_facts(engine, profile=1)))
+
+# %% [markdown]
 # ## Bound by position
 #
 # One call still goes by position: `execute_v2` takes a list of addresses in the order of `get_tensor_name`, and waits

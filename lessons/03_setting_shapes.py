@@ -13,6 +13,7 @@
 import onnx.parser
 import pandas as pd
 import torch
+from IPython.display import HTML
 
 import trt_helpers as th
 from trt_helpers import trt
@@ -23,13 +24,14 @@ th.show_lane()
 # %% [markdown]
 # ## From -1 to a shape
 #
-# The BERT, for 1 to 8 sentences of 4 to 128 tokens:
+# The BERT, for 1 to 8 sentences of 4 to 128 tokens, and in a second profile for up to 32 short ones:
 
 # %%
 lm = th.load_masked_lm()
 names = ["input_ids", "token_type_ids", "attention_mask"]
-profile = th.Profile.same(names, min=(1, 4), opt=(4, 32), max=(8, 128))
-engine = th.load_engine(th.build_plan(th.export_onnx(lm), profile))
+longer = th.Profile.same(names, min=(1, 4), opt=(4, 32), max=(8, 128))
+many = th.Profile.same(names, min=(1, 4), opt=(16, 16), max=(32, 32))
+engine = th.load_engine(th.build_plan(th.export_onnx(lm), [longer, many]))
 context = engine.create_execution_context()
 context.get_tensor_shape("input_ids"), context.get_tensor_shape("logits")
 
@@ -96,7 +98,7 @@ costs = {
 pd.DataFrame({"bytes of logits": costs}).map("{:,}".format)
 
 # %% [markdown]
-# And the worst that this engine can ask for? A profile has a largest shape. **Before you run the next cell:** does it
+# And the worst that profile 0 can ask for? It has a largest shape. **Before you run the next cell:** does it
 # have one for outputs?
 
 # %% tags=["raises-exception", "lane-output"]
@@ -127,7 +129,15 @@ logits = torch.empty(tuple(context.get_tensor_shape("logits")), dtype=dtype, dev
 logits.shape, logits.dtype, f"{logits.nbytes:,}"
 
 # %% [markdown]
-# `th.allocate_outputs(context)` does this for every output (`trt_helpers/execution.py`).
+# `th.allocate_outputs(context)` does this for every output (`trt_helpers/execution.py`). Where everything lies during
+# an inference of nine tokens:
+#
+# ![Host memory, left: your input tensors as the tokenizer made them; the execution context with shapes and the
+# addresses of four tensors; your copy of logits; the plan, which may go once the engine is loaded. Device memory,
+# right: your three input tensors, 72 bytes each, copied by .to(device); the context's activation memory; your tensor
+# logits, 1,098,792 bytes, copied back by .cpu(); the weights, one copy for all contexts. The context's addresses point
+# to the input tensors and to logits on the device. Without a GPU both are one memory and nothing is
+# copied.](images/03_memory.png)
 #
 # ## Refused
 #
@@ -214,6 +224,29 @@ weigher.get_tensor_shape("x")
 
 # %% tags=["raises-exception", "lane-output"]
 th.set_input_shapes(weigher, {"x": (9, 3)})
+
+# %% [markdown]
+# ## Try sizes
+#
+# A playground for the BERT's engine: a batch, a sequence length, and it offers them to a context on each profile
+# (`trt_helpers/views/shape_playground.py`). Nothing is allocated. Find a size that only profile 1 accepts.
+
+# %%
+playground = th.ShapePlayground(engine, batch=2, sequence=9)
+playground
+
+# %% [markdown]
+# From Python, 9 sentences of 64 tokens: too many for profile 0, too long for profile 1.
+
+# %% tags=["lane-output"]
+playground.batch.value, playground.sequence.value = 9, 64
+HTML(playground.result.value)
+
+# %% [markdown]
+# Without the controls it is one function of a few facts:
+
+# %%
+HTML(th.render_request(th.request_facts(engine, (4, 32))))
 
 # %% [markdown]
 # ## Each right, together wrong

@@ -11,6 +11,7 @@
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
+from IPython.display import HTML, Image
 
 import trt_helpers as th
 
@@ -253,33 +254,37 @@ pd.DataFrame(wrong, columns=["best", "2", "3", "4", "5"])
 # Compare with the first table: three of four rows have changed, and nothing complained. If words change with the amount
 # of padding, look at the mask first.
 #
-# ## Several masks in one sentence
-#
-# Each gets its own answer, and neither sees the other's:
-
-# %%
-sentence = "She opened the [MASK] and went [MASK]."
-two = th.tokenize(lm, sentence)
-scores = th.infer(context, {name: tensor.to(th.device) for name, tensor in two.items()})["logits"]
-{place: [c.word for c in th.decode_top_k(lm, scores[place], k=3)] for place in th.find_masks(lm, two["input_ids"])}
-
-# %% [markdown]
 # ## Your own sentences
 #
-# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). Change
-# the sentences and run the cell.
+# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). A
+# sentence that is no good gets its reason, and the others their words:
 
 # %%
-mine = ["A cat is an [MASK].", "He drank a cup of [MASK].", "Rome is the capital of [MASK]."]
+mine = ["A cat is an [MASK].", "No mask here.", "He drank a cup of [MASK].", ""]
 for result in th.fill_in(lm, context, mine):
     print(result)
 
 # %% [markdown]
-# And what if a sentence is no good? It gets its reason, and the others their words:
+# Now yours. Type a sentence and press Enter:
 
 # %%
-for result in th.fill_in(lm, context, ["Water is [MASK].", "No mask here.", ""]):
-    print(result)
+blank = th.FillInTheBlank(lm, context)
+blank
+
+# %% [markdown]
+# Python can type, too. A sentence may have several masks: each gets its own answer, and neither sees the other's.
+
+# %%
+blank.sentence.value = "She opened the [MASK] and went [MASK]."
+HTML(blank.result.value)
+
+# %% [markdown]
+# The view is two functions and some controls around them (`trt_helpers/views/fill_in_the_blank.py`). The functions work
+# without the controls:
+
+# %%
+(paris,) = th.fill_in(lm, context, sentences[0])
+Image(th.draw_words(paris), alt=f"Bar chart: {paris}")
 
 # %% [markdown]
 # ## Where the model is wrong

@@ -30,6 +30,17 @@ from .plots import draw_profiles
 from .sentences import fill_in
 from .streams import Stream
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
+from .views import (
+    EngineExplorer,
+    FillInTheBlank,
+    ShapePlayground,
+    draw_words,
+    engine_facts,
+    render_engine,
+    render_request,
+    render_words,
+    request_facts,
+)
 
 __version__ = "0.1.0"
 
@@ -59,8 +70,14 @@ __all__ = [
     # lesson 2: bindings and profiles
     "describe_profiles",
     "draw_profiles",
+    "EngineExplorer",
+    "engine_facts",
+    "render_engine",
     # lesson 3: setting shapes
     "data_dependent_plan",
+    "ShapePlayground",
+    "request_facts",
+    "render_request",
     # masked-word decoding
     "load_masked_lm",
     "export_onnx",
@@ -68,6 +85,9 @@ __all__ = [
     "find_masks",
     "decode_top_k",
     "fill_in",
+    "FillInTheBlank",
+    "render_words",
+    "draw_words",
     # lesson 6: what TensorRT 8 code calls (trt_helpers.legacy has the rest)
     "get_binding_idxs",
     "get_output_tensors",

@@ -42,6 +42,11 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
         label = f"{batch} x {sequence}: {words}"
         ax.annotate(label, (sequence, batch), (0, 12), textcoords="offset points", ha="center", bbox=_WHITE)
     _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
+    return to_png(figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The same figure gives the same bytes, with any release of matplotlib that draws it alike."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
