@@ -1,12 +1,16 @@
 """JupyterLab as `make lab` starts it: a lesson from the first cell to the last, and an exercise from the keyboard."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 
 import nbformat
+import torch
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import Lab
 from tools.notebooks import ROOT
+from trt_helpers.masked_lm import MaskedLM, load_masked_lm
 
 LESSON_MS = 240_000  # a lesson takes half a minute on two idle cores
 # JupyterLab shows errors as it shows stderr; no lesson writes to stderr otherwise.
@@ -44,7 +48,7 @@ def run_all(page: Page, panel: Locator, cells: int) -> None:
     expect(prompts).to_have_text([f"[{number}]:" for number in range(1, cells + 1)], timeout=LESSON_MS)
 
 
-def test_lesson_5_runs_from_the_first_cell_to_the_last(open_page, lab, picture) -> None:
+def test_lesson_5_runs_from_the_first_cell_to_the_last_and_its_view_answers(open_page, lab, picture) -> None:
     page, watch = open_page()
     panel = open_notebook(page, lab, FILL_IN)
     code = [cell for cell in stored_cells(FILL_IN) if cell.cell_type == "code"]
@@ -54,8 +58,50 @@ def test_lesson_5_runs_from_the_first_cell_to_the_last(open_page, lab, picture) 
     shown = [squeezed(text) for text in panel.locator(ERROR).all_text_contents()]
     assert len(shown) == len(wanted) > 0
     assert all(squeezed(error.evalue) in text for error, text in zip(wanted, shown, strict=True))
-    picture(page, "lab-lesson-5-end")
+    type_into_the_view(page, panel, picture)
     assert watch.complaints() == []
+
+
+def type_into_the_view(page: Page, panel: Locator, picture: Callable[..., bytes]) -> None:
+    """Type into "fill in the blank" of the lesson that has run, and read from the page what the engine proposes."""
+    field = page.get_by_label("sentence", exact=True)
+    view = panel.locator(".jp-OutputArea-output").filter(has=field)
+    for sentence in ("Rome is the capital of [MASK].", "He drank a cup of [MASK]."):
+        expected = best_words(sentence)
+        assert expected[0] not in view.inner_text()  # what comes is new
+        enter(page, field, sentence)
+        expect(view.get_by_role("status")).to_contain_text(expected[0])
+        assert view.get_by_role("row").locator("td:nth-child(2)").all_inner_texts() == expected
+        expect(view.get_by_role("img", name=re.compile(f"Bar chart: .*{expected[0]}"))).to_be_visible()
+        picture(page, f"lab-view-{expected[0]}")
+    enter(page, field, "Nothing is missing.")
+    expect(view.get_by_role("alert")).to_contain_text("it has no [MASK]")
+    expect(view.get_by_role("img")).to_have_count(0)
+    picture(page, "lab-view-refused")
+
+
+def enter(page: Page, field: Locator, text: str) -> None:
+    """Type a text in place of the old one."""
+    field.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+
+
+@cache
+def masked_lm() -> MaskedLM:
+    """Return the course's model, for PyTorch to run."""
+    return load_masked_lm()
+
+
+def best_words(sentence: str) -> list[str]:
+    """Return the five likeliest words for the only [MASK], as PyTorch alone finds them."""
+    lm = masked_lm()
+    tokens = lm.tokenizer(sentence, return_tensors="pt")
+    place = tokens["input_ids"][0].tolist().index(lm.tokenizer.mask_token_id)
+    with torch.no_grad():
+        ids = lm.model(**tokens).logits[0, place].topk(5).indices
+    return lm.tokenizer.convert_ids_to_tokens(ids.tolist())
 
 
 def squeezed(text: str) -> str:
