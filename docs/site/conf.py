@@ -21,4 +21,5 @@ html_copy_source = html_show_sourcelink = html_show_copyright = False
 html_use_index = False
 pygments_style, pygments_dark_style = "a11y-light", "a11y-dark"
 smartquotes = False
+highlight_language = "none"  # a block that does not name its language
 html_theme_options = {"navigation_with_keys": True}
