@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -47,24 +49,41 @@ class Quiet(SimpleHTTPRequestHandler):
         """Keep the requests to oneself."""
 
 
-@pytest.fixture(scope="session")
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on 127.0.0.1; yield the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
 def site_folder() -> Path:
-    """The site, built now."""
+    """The site, built now. One module of tests uses it: two that run side by side would build into one folder."""
     done = subprocess.run([sys.executable, "-m", "tools.site"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return SITE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(site_folder):
     """The address at which the built site is served."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site_folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(site_folder) as address:
+        yield address
+
+
+@pytest.fixture
+def small_site(tmp_path):
+    """The address of a site with one good page."""
+    (tmp_path / "index.html").write_text("<link rel=icon href=data:,><article><h1>Title</h1></article>")
+    with served(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture

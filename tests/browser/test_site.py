@@ -1,14 +1,13 @@
 """The built site in a browser: navigation, search, pictures, phones, light and dark; nothing from elsewhere."""
 
-import re
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin
 
 import pytest
 from playwright.sync_api import Page, expect
 
-LOW_CONTRAST = Path(__file__).with_name("low_contrast.js").read_text()
+from tests.browser.pages import LOW_CONTRAST, broken_links, check_page, foreign_loads
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 SIDEBAR, NEXT, PREVIOUS = ".sidebar-tree a.reference", ".related-pages a.next-page", ".related-pages a.prev-page"
 
@@ -16,21 +15,6 @@ SIDEBAR, NEXT, PREVIOUS = ".sidebar-tree a.reference", ".related-pages a.next-pa
 def addresses(page: Page, selector: str) -> list[str]:
     """Return where links lead, without what follows a #."""
     return [urldefrag(url)[0] for url in page.locator(selector).evaluate_all("links => links.map(link => link.href)")]
-
-
-def check_page(page: Page) -> list[str]:
-    """Return what is wrong with the page that is open: its title, its pictures, its width."""
-    wrong = [] if page.locator("article h1").count() == 1 else ["no title, or several"]
-    for picture in page.locator("article img").all():
-        picture.scroll_into_view_if_needed()
-        picture.evaluate("picture => picture.decode()")  # raises if it cannot be shown
-        if not (picture.get_attribute("alt") or "").strip():
-            wrong.append(f"a picture without alt text: {picture.get_attribute('src')[:80]}")
-    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-        wrong.append("wider than the window")
-    if found := re.search(r"Error displaying widget|\w+\(children=|Loading widget", page.inner_text("article")):
-        wrong.append(f"shows a widget's inside: {found[0]}")
-    return wrong
 
 
 def test_next_leads_through_all_pages_of_the_navigation_and_each_is_good(open_page, site) -> None:
@@ -134,48 +118,14 @@ def test_both_themes_have_text_that_stands_out(open_page, site, picture, scheme)
         page.goto(f"{site}/{name}.html")
         picture(page, f"site-{Path(name).name}-{scheme}", full_page=name == "notebooks/05_masked_word_decoding")
         assert page.evaluate(LOW_CONTRAST, 4.5) == [], name
-        assert page.evaluate(LOW_CONTRAST, 21) != [], "the measure finds nothing"
-
-
-class Links(HTMLParser):
-    """Collects what a page links to, what it loads, and the names of its places."""
-
-    def __init__(self, text: str) -> None:
-        """Read a page."""
-        super().__init__()
-        self.links, self.loads, self.places = set(), set(), set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note one element."""
-        found = dict(attrs)
-        self.places |= {found.get("id"), found.get("name")}
-        if tag == "a" and found.get("href"):
-            self.links.add(found["href"])
-        self.loads |= {found[key] for key in ("src", "srcset", "data", "poster") if found.get(key)}
-        if tag == "link" and found.get("href"):
-            self.loads.add(found["href"])
 
 
 def test_every_link_inside_the_site_has_an_end(site_folder) -> None:
-    pages = {path: Links(path.read_text()) for path in site_folder.rglob("*.html")}
-    broken = []
-    for path, page in pages.items():
-        for target in page.links | page.loads:
-            url, anchor = urldefrag(target)
-            if re.match(r"\w+:|//", url):
-                continue
-            goal = (path.parent / unquote(url.split("?")[0])).resolve() if url else path
-            exists = goal.exists() and (goal not in pages or not anchor or unquote(anchor) in pages[goal].places)
-            broken += [] if exists else [f"{path.relative_to(site_folder)}: {target}"]
-    assert broken == []
+    assert broken_links(site_folder) == []
 
 
 def test_nothing_is_loaded_from_another_host(site_folder) -> None:
-    loads = {target for path in site_folder.rglob("*.html") for target in Links(path.read_text()).loads}
-    assert [target for target in loads if re.match(r"https?:|//", target)] == []
-    styles = "\n".join(path.read_text() for path in site_folder.rglob("*.css"))
-    assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*", styles) == []
+    assert foreign_loads(site_folder) == []
 
 
 def test_the_pages_work_from_the_disk(open_page, site_folder) -> None:
