@@ -30,17 +30,6 @@ from .plots import draw_profiles
 from .sentences import fill_in
 from .streams import Stream
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
-from .views import (
-    EngineExplorer,
-    FillInTheBlank,
-    ShapePlayground,
-    draw_words,
-    engine_facts,
-    render_engine,
-    render_request,
-    render_words,
-    request_facts,
-)
 
 __version__ = "0.1.0"
 
@@ -96,3 +85,17 @@ __all__ = [
     # an error text that you cannot place
     "explain",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The views, at first use: they need ipywidgets, for which a server that only infers has no use."""
+    if name in __all__:
+        from . import views
+
+        return getattr(views, name)
+    raise AttributeError(f"module 'trt_helpers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What completion offers: also what is not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,8 @@
 """The interactive views, without a browser: their HTML for plain facts, and widgets driven through ``.value``."""
 
 import io
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import matplotlib.image
@@ -352,3 +354,15 @@ def test_every_control_has_a_label_and_every_view_says_what_it_is_without_a_brow
 
 def test_the_models_inputs_are_what_the_playground_asks_for(tiny_bert):
     assert th.request_facts(tiny_bert.engine, (1, 9)).inputs == list(INPUTS)
+
+
+def test_views_are_offered_by_the_package_and_other_names_are_refused():
+    assert {"EngineExplorer", "render_words", "infer"} <= set(dir(th))
+    with pytest.raises(AttributeError, match="module 'trt_helpers' has no attribute 'Explorer'"):
+        _ = th.Explorer
+
+
+@pytest.mark.slow
+def test_a_machine_without_ipywidgets_can_infer():
+    code = "import sys; sys.modules['ipywidgets'] = None; import trt_helpers as th; th.infer, th.build_plan; th.explain"
+    subprocess.run([sys.executable, "-c", code], check=True)
