@@ -28,7 +28,7 @@ ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 LESSON ?=
 LAB_ARGS ?=
 
-.PHONY: help setup lab test test-slow test-gpu lint notebooks pristine doctor constraints clean
+.PHONY: help setup lab test test-slow test-browser test-gpu lint site notebooks pristine doctor constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -59,6 +59,9 @@ test: $(SETUP)  ## lint, unit tests with coverage, every lesson compared with it
 test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
 	@$(RUN) -m tools.run_checks slow solutions
 
+test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
+	@$(RUN) -m tools.run_checks browser
+
 test-gpu: $(SETUP)  ## on a machine with a GPU: tests, lessons and figures, written to docs/gpu_run.md
 	@$(RUN) -m tools.gpu_run
 
@@ -70,6 +73,10 @@ notebooks: $(SETUP)  ## run the lessons and store what they print (LESSON=01 for
 
 pristine: $(SETUP)  ## give back an untouched copy of a lesson and keep yours beside it (LESSON=01)
 	@$(RUN) -m tools.pristine $(LESSON)
+
+site: $(SETUP)  ## build the lessons as plain pages in build/site (installs the extra "site")
+	@$(RUN) -m tools.extras site
+	@$(RUN) -m tools.site
 
 doctor: $(SETUP)  ## say which lane this machine takes, and why not the others
 	@$(RUN) -m trt_helpers

@@ -2,6 +2,7 @@
 
     python -m tools.run_checks lint unit lessons      (make test)
     python -m tools.run_checks slow solutions         (make test-slow)
+    python -m tools.run_checks browser                (make test-browser)
 
 A part that fails does not stop the others. The last line counts tests over all parts.
 """
@@ -100,6 +101,15 @@ def slow() -> Result:
     return pytest("slow tests", "tests", "-m", "slow")
 
 
+def browser() -> Result:
+    """The lessons in JupyterLab, and the built site, in a browser. Packages and browser are fetched if missing."""
+    if command("tools.extras", "site", "browser"):
+        return Result("browser tests", False, note="packages are missing, see above")
+    if command("tools.chromium"):
+        return Result("browser tests", False, note="no browser, see above")
+    return pytest("browser tests", "tests/browser", *IN_PAIRS)
+
+
 def notebooks(part: str, folder: str) -> Result:
     """Run every notebook of a folder and compare each cell's output with the stored one."""
     found = sorted(path for path in (ROOT / folder).glob("*.ipynb") if not is_kept(path))
@@ -119,6 +129,7 @@ PARTS = {
     "unit": unit,
     "lessons": lambda: notebooks("lessons", "notebooks"),
     "slow": slow,
+    "browser": browser,
     "solutions": lambda: notebooks("solutions", "notebooks/solutions"),
 }
 
