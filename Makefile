@@ -62,7 +62,7 @@ test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
 test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
 	@$(RUN) -m tools.run_checks browser
 
-test-gpu: $(SETUP)  ## on a machine with a GPU: tests, lessons and figures, written to docs/gpu_run.md
+test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU, in any lane (writes docs/gpu_run.md)
 	@$(RUN) -m tools.gpu_run
 
 lint: $(SETUP)  ## style of code, lessons and notebooks
