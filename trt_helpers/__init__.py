@@ -83,6 +83,10 @@ __all__ = [
     "Timeline",
     "overlap_ms",
     "draw_timeline",
+    "StreamTimeline",
+    "measure_streams",
+    "explain_streams",
+    "render_timeline",
     # lesson 5: masked-word decoding
     "load_masked_lm",
     "export_onnx",
