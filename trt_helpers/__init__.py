@@ -19,6 +19,8 @@ except ImportError as error:
 
 from .async_execution import InferenceFuture, infer_async
 from .data_dependent import data_dependent_plan
+from .decoder import MaskedWordDecoder
+from .decoding_graph import export_decoder
 from .doctor import show_lane
 from .engine import Profile, build_plan, load_engine, save_plan
 from .errors import TensorRTError
@@ -28,7 +30,7 @@ from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_e
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
 from .pipeline import Pipeline, PipelineFuture
-from .plots import draw_profiles, draw_timeline
+from .plots import draw_profiles, draw_timeline, draw_waterfall
 from .sentences import fill_in
 from .streams import Event, Gate, Stream, copy_async, default_stream, pinned_empty
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
@@ -102,6 +104,10 @@ __all__ = [
     "get_output_tensors",
     "infer_tensorrt",
     "save_engine",
+    # lesson 7: making it fast
+    "export_decoder",
+    "MaskedWordDecoder",
+    "draw_waterfall",
     # an error text that you cannot place
     "explain",
 ]
