@@ -113,7 +113,8 @@ class MaskedWordDecoder:
         """
         lm = load_masked_lm(source)
         tokens = TOKENS[device.type] if tokens is None else tokens
-        plan, engine = _built(export_decoder(lm), make_buckets(longest_sequence(lm), tokens))
+        # The plan takes twice as much, so that other decoders on it have a choice.
+        plan, engine = _built(export_decoder(lm), make_buckets(longest_sequence(lm), 2 * tokens))
         decoder = cls(engine, lm.tokenizer, tokens=tokens)
         decoder.plan = plan
         return decoder
