@@ -128,10 +128,12 @@ def _best_size(row: rows.Row, sentences: list[str]) -> int:
 def _work(row: rows.Row, lengths: list[int], counter: OperationCounter) -> dict[str, int]:
     operations = tokens = 0
     for batch, sequence in row.batches(lengths):
-        shapes = dict.fromkeys(rows.INPUTS, (batch, sequence))
+        # ONNX's shape inference loses a batch of one. Every product has the batch as a factor, so two are counted.
+        counted = max(batch, 2)
+        shapes = dict.fromkeys(rows.INPUTS, (counted, sequence))
         if row.graph == "decoder":
-            shapes[rows.POSITIONS] = (batch, 2)
-        operations += counter(shapes)
+            shapes[rows.POSITIONS] = (counted, 2)
+        operations += counter(shapes) * batch // counted
         tokens += batch * sequence
     return {"operations": operations, "tokens": tokens}
 
