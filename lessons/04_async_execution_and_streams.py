@@ -446,7 +446,8 @@ shapes
 
 # %% [markdown]
 # It takes requests only when there is room, copies them at once, and hands out results that stay valid. If one fails
-# while it runs, its stream is lost, and those behind it start again on another.
+# while it runs in the reference lane, those behind it start again on another stream. (After an error of CUDA, restart
+# the process.)
 #
 # ## CUDA graphs
 #
