@@ -310,7 +310,7 @@ print("\n".join(f"{name}: {ms:.1f} ms" for name, ms in steps.items()))
 
 # %%
 picture = th.draw_waterfall(steps)
-Image(picture, alt="A bar for each step, the time it takes: the bars get shorter from the copied code to the pipeline.")
+Image(picture, alt="A bar for each step, the time it takes. The shortest are those that decode inside the engine.")
 
 # %% [markdown]
 # All of it in two lines, for any number of texts, several masks each, buckets as profiles, buffers used again:
