@@ -24,6 +24,16 @@ def test_spans_are_measured_in_the_streams_order():
     assert 0 <= first.start_ms <= first.end_ms <= second.start_ms <= second.end_ms
 
 
+def test_nothing_starts_before_its_timeline():
+    """The origin is on another stream, which might come to it late. Without a wait, about one in three would fail."""
+    stream = th.Stream()
+    for _ in range(100):
+        timeline = th.Timeline()
+        with timeline.span(stream, "A", "execute"):
+            stream.enqueue(lambda: None)
+        assert timeline.spans()[0].start_ms >= 0
+
+
 @pytest.mark.skipif(th.device.type != "cpu", reason="CUDA's events carry no errors")
 def test_work_that_failed_has_no_span():
     timeline, stream = th.Timeline(), th.Stream()
