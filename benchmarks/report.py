@@ -51,8 +51,8 @@ def page(report: dict) -> str:
 def _head(report: dict) -> str:
     return f"""# Speed on {_device(report)}
 
-Written by `make bench`; all figures behind it are in the JSON file beside it. Lane `{report["lane"]}`. The rows have the
-same weights and threads and ran in {report["turns"]} turns, each in a new random order, on the sentences in
+Written by `make bench`; all figures behind it are in the JSON file beside it. Lane `{report["lane"]}`. The rows have
+the same weights and threads and ran in {report["turns"]} turns, each in a new random order, on the sentences in
 [../data](../data/README.md).
 
 {_table(["machine", ""], list(report["machine"].items()))}
