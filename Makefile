@@ -8,11 +8,14 @@ READY := .venv/.ready
 BUSY := .venv/.installing
 RUN := .venv/bin/python
 SETUP := $(READY)
+COMMA := ,
 
 # Asked only when somebody names a Python, so that the usual case does not pay for the question.
 ifneq ($(origin PYTHON),file)
+# test-gpu opens no JupyterLab, and machines with a large GPU often lack it.
+LAB := $(if $(filter test-gpu,$(MAKECMDGOALS)),,"jupyterlab"$(COMMA))
 HAS_PACKAGES := import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in \
-  ("torch", "onnx", "onnxruntime", "transformers", "jupyterlab", "nbval", "jupytext")))
+  ($(LAB) "torch", "onnx", "onnxruntime", "transformers", "nbval", "jupytext")))
 ifeq ($(shell $(PYTHON) -c '$(HAS_PACKAGES)' 2>/dev/null && echo yes),yes)
 RUN := $(PYTHON)
 SETUP :=
@@ -25,7 +28,7 @@ ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 LESSON ?=
 LAB_ARGS ?=
 
-.PHONY: help setup lab test test-slow lint notebooks doctor constraints clean
+.PHONY: help setup lab test test-slow test-browser test-gpu bench lint site notebooks pristine doctor constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -56,11 +59,27 @@ test: $(SETUP)  ## lint, unit tests with coverage, every lesson compared with it
 test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
 	@$(RUN) -m tools.run_checks slow solutions
 
+test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
+	@$(RUN) -m tools.run_checks browser
+
+test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU, in any lane (writes docs/gpu_run.md)
+	@$(RUN) -m tools.gpu_run
+
+bench: $(SETUP)  ## measure ways to fill in masked words side by side, 15 minutes (writes benchmarks/results)
+	@$(RUN) -m benchmarks
+
 lint: $(SETUP)  ## style of code, lessons and notebooks
 	@$(RUN) -m tools.run_checks lint
 
 notebooks: $(SETUP)  ## run the lessons and store what they print (LESSON=01 for one)
 	$(RUN) -m tools.notebooks execute $(LESSON)
+
+pristine: $(SETUP)  ## give back an untouched copy of a lesson and keep yours beside it (LESSON=01)
+	@$(RUN) -m tools.pristine $(LESSON)
+
+site: $(SETUP)  ## build the lessons as plain pages in build/site (installs the extra "site")
+	@$(RUN) -m tools.extras site
+	@$(RUN) -m tools.site
 
 doctor: $(SETUP)  ## say which lane this machine takes, and why not the others
 	@$(RUN) -m trt_helpers

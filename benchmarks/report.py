@@ -26,7 +26,8 @@ def goals(report: dict) -> Iterator[tuple[str, float, float, str]]:
         peer = best_peer(rows)
         yield f"{name}: against the pipeline", TIMES_PIPELINE[name], faster["Pipeline"], "times"
         yield f"{name}: against the copied workflow", TIMES_COPIED[name], faster["Copied"], "times"
-        yield f"{name}: against the best float32 peer ({rows[peer]['title']})", TIMES_PEER[name], faster[peer], "times"
+        title = f"{name}: against the best float32 peer ({rows[peer]['title']})"
+        yield title, TIMES_PEER[name], faster[peer], "times"
         if "Int8" in rows:
             int8 = faster[peer] / faster["Int8"]
             yield f"{name}: INT8 in blocks against that peer", 3.0, int8, "times"

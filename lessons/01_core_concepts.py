@@ -87,7 +87,19 @@ x_in.name, x_in.dtype, x_in.shape
 
 # %% [markdown]
 # -1 stands for a size known only at run time. How large may it become? Nobody has said. **Before you run the next
-# cell:** will the builder refuse, guess, or build for every size?
+# cell:** what will the builder do?
+#
+# - **A.** raise an exception
+# - **B.** return `None`
+# - **C.** build for every size
+#
+# <details id="no-profile"><summary>Answer</summary>
+#
+# - **A.** TensorRT's Python API reports most failures in what it returns.
+# - **B is right.** The reason is one line in the log.
+# - **C.** It plans code and memory for a range.
+#
+# </details>
 
 # %% tags=["lane-output"]
 config = builder.create_builder_config()
@@ -95,8 +107,8 @@ plan = builder.build_serialized_network(network, config)
 print(plan)
 
 # %% [markdown]
-# It refuses, without an exception: one line in the log, and `None` where a plan should be. Whoever does not look reads
-# `'NoneType' object has no attribute ...` three calls later. Most of TensorRT's Python API reports like this.
+# It refuses, without an exception. Whoever does not look reads `'NoneType' object has no attribute ...` three calls
+# later.
 #
 # What is missing is an *optimization profile*: the smallest shape that will come, the likeliest, the largest.
 
@@ -165,12 +177,14 @@ stream.synchronize()
 y.tolist()
 
 # %% [markdown]
-# Doubled. These are the objects, and who makes whom:
+# Doubled. These are the objects, who makes whom, and who keeps whom alive:
 #
 # ![Left, on the building machine: OnnxParser fills an INetworkDefinition; the Builder turns it, with an IBuilderConfig
-# and its optimization profiles, into a plan, which is bytes. Right, on the machine that runs it: a Runtime turns the
-# plan into one ICudaEngine, which holds the weights; the engine makes any number of IExecutionContexts, each with
-# shapes, tensor addresses and an active profile of its own; a context puts work on a stream.](images/01_objects.png)
+# and its optimization profiles, into a plan, which is bytes; then all four may go. Right, on the machine that runs it:
+# a Runtime turns the plan into one ICudaEngine, which holds the weights; the engine makes any number of
+# IExecutionContexts, each with shapes, tensor addresses and an active profile of its own; a context puts work on a
+# stream. Every context keeps the engine alive, the engine the runtime, the runtime the logger. Nobody but you keeps
+# your tensors alive.](images/01_objects.png)
 #
 # | object | what it holds | how long you need it |
 # |---|---|---|
@@ -182,8 +196,20 @@ y.tolist()
 #
 # ## Who keeps whom alive
 #
-# **Before you run the next cell:** we throw everything away but the context, and clear `y`, so that the result must be
-# new. Does it still work?
+# We throw everything away but the context, and clear `y`, so that the result must be new. **Before you run the next
+# cell:** what will happen?
+#
+# - **A.** the execution is refused
+# - **B.** `y` stays zero
+# - **C.** `y` is twice `x` again
+#
+# <details id="only-the-context"><summary>Answer</summary>
+#
+# - **A.** `del` takes away our names. The context holds the engine.
+# - **B.** The addresses are still those of `x` and `y`.
+# - **C is right.** What a context needs, it keeps alive.
+#
+# </details>
 
 # %%
 del builder, network, parser, config, profile, plan, runtime, engine
@@ -193,7 +219,7 @@ stream.synchronize()
 y.tolist()
 
 # %% [markdown]
-# It does. In Python a context keeps its engine alive, the engine its runtime, the runtime its logger. (In C++ they do
+# In Python a context keeps its engine alive, the engine its runtime, the runtime its logger. (In C++ they do
 # not.) The context even gives the engine back:
 
 # %%
@@ -221,14 +247,26 @@ second = engine.create_execution_context()
 second.get_tensor_shape("x"), context.get_tensor_shape("x")
 
 # %% [markdown]
-# It knows nothing yet. **Before you run the next cell:** what does it say if we execute it all the same?
+# It knows nothing yet. **Before you run the next cell:** what comes if we execute it all the same?
+#
+# - **A.** an exception
+# - **B.** `False`
+# - **C.** `True`, with the first context's shapes
+#
+# <details id="nothing-set"><summary>Answer</summary>
+#
+# - **A.** Look at what is returned, once more.
+# - **B is right.** Enqueueing was refused.
+# - **C.** Contexts share weights, never a request.
+#
+# </details>
 
 # %% tags=["lane-output"]
 second.execute_async_v3(stream.handle)
 
 # %% [markdown]
-# `False`, and the reason in the log. The first context did not notice. (TensorRT for RTX wants contexts that run at
-# the same time to use different profiles. Lesson 2 gives each its own.)
+# The reason is in the log. The first context did not notice. (TensorRT for RTX wants contexts that run at the same time
+# to use different profiles. Lesson 2 gives each its own.)
 #
 # ## What a plan is good for
 #
@@ -328,6 +366,7 @@ bool((again == logits).all())
 # ## Your turn
 #
 # A check compares what you wrote with an independent answer and says what is wrong. Run each cell as often as you like.
+# Start afresh: `make pristine LESSON=01` (your copy is kept).
 
 # %%
 from trt_helpers import practice
@@ -337,8 +376,15 @@ from trt_helpers import practice
 #
 # Write a profile for the doubler that accepts 1 to 32 rows of exactly 10 columns, and is tuned for 8 rows.
 #
-# <details><summary>Hint</summary>Three shapes: min, opt, max. A column count that may not vary is the same in all
-# three.</details>
+# <details><summary>Hint 1</summary>
+#
+# Three shapes: min, opt, max, as in `th.Profile(x=(min, opt, max))`.
+#
+# <details><summary>Hint 2</summary>
+#
+# A column count that may not vary is the same in all three.
+#
+# </details></details>
 
 # %% tags=["exercise"]
 # --- stub
@@ -354,10 +400,17 @@ practice.check_row_profile(doubler, my_profile)
 # Write `run`: it gets an engine with one input and one output, and an input tensor, and returns the output tensor.
 # Names, shapes and dtypes are the engine's. The check brings an engine of its own.
 #
-# <details><summary>Hint 1</summary>Names: <code>engine.get_tensor_name(i)</code>, the input first. The output's shape:
-# ask the context after the input's shape is set.</details>
-# <details><summary>Hint 2</summary>The output's dtype: <code>th.to_torch_dtype(engine.get_tensor_dtype(name))</code>.
-# And the result is there only after <code>synchronize()</code>.</details>
+# <details><summary>Hint 1</summary>
+#
+# Names: `engine.get_tensor_name(i)`, the input first. The output's shape: ask the context after the input's shape is
+# set.
+#
+# <details><summary>Hint 2</summary>
+#
+# The output's dtype: `th.to_torch_dtype(engine.get_tensor_dtype(name))`. And the result is there only after
+# `synchronize()`.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]

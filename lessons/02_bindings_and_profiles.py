@@ -11,7 +11,7 @@
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
-from IPython.display import Image
+from IPython.display import HTML, Image
 
 import trt_helpers as th
 from trt_helpers import trt
@@ -50,14 +50,25 @@ th.describe_engine(engine)
 # `DEVICE` says where the memory must be: on the GPU, if there is one. `HOST` would be an input whose *values* are
 # sizes, which TensorRT reads on the CPU.
 #
-# **Before you run the next cell:** one letter too many in the name. An exception, `None`, or what?
+# **Before you run the next cell:** one letter too many in the name. What comes back?
+#
+# - **A.** an exception
+# - **B.** `None`
+# - **C.** a data type
+#
+# <details id="wrong-name"><summary>Answer</summary>
+#
+# - **A.** An unknown name raises nothing here.
+# - **B.** This call always returns a data type.
+# - **C is right.** And the wrong one, float32.
+#
+# </details>
 
 # %% tags=["lane-output"]
 engine.get_tensor_dtype("inputs_ids")
 
 # %% [markdown]
-# A data type, and the wrong one: the ids are int64. Only the log complains. So take names from the engine, or check
-# them against it.
+# The ids are int64. Only the log complains. So take names from the engine, or check them against it.
 #
 # ## Engine shape and context shape
 #
@@ -159,15 +170,27 @@ Image(picture, alt=alt)
 
 # %% [markdown]
 # Each point is a request, batch x sequence, with the profiles that it fits. Two fit none: 6 tokens are too few for a
-# batch, 48 sentences too many. One fits both. **Before you run the next cell:** 8 x 64 fits profile 1. Our context is
-# on profile 0. Will TensorRT find the right one?
+# batch, 48 sentences too many. One fits both. 8 x 64 fits profile 1, our context is on profile 0.
+# **Before you run the next cell:** what will TensorRT do?
+#
+# - **A.** switch to profile 1
+# - **B.** refuse
+# - **C.** take one of the 8 sentences
+#
+# <details id="other-profile"><summary>Answer</summary>
+#
+# - **A.** Switching is your call, with a stream.
+# - **B is right.** Only the active profile counts.
+# - **C.** A shape is taken whole or not at all.
+#
+# </details>
 
 # %% tags=["lane-output"]
 context.active_optimization_profile, context.set_input_shape("input_ids", (8, 64))
 
 # %% [markdown]
-# `False`. The log lists both ranges; NVIDIA's guide says that only the active one counts. Nobody switches for us, nor
-# chooses where a request fits several.
+# `False`. The log lists both ranges, and only the active one counts, as NVIDIA's guide says. Nobody chooses for us
+# where a request fits several.
 #
 # ## Switching
 #
@@ -181,15 +204,27 @@ switched = context.set_optimization_profile_async(1, stream.handle)
 accepted, switched, context.active_optimization_profile
 
 # %% [markdown]
-# **Before you run the next cell:** 1 x 24 was set in profile 0, and is legal in profile 1 too. Is it still set?
+# 1 x 24 was set in profile 0, and is legal in profile 1 too. **Before you run the next cell:** what is set now?
+#
+# - **A.** (1, 24), as before
+# - **B.** (1, -1), the sequence is open again
+# - **C.** (-1, -1), nothing
+#
+# <details id="after-the-switch"><summary>Answer</summary>
+#
+# - **A.** A switch forgets every shape, legal or not.
+# - **B.** Profile 0 left one batch size; profile 1 leaves 1 to 32.
+# - **C is right.** Set them again, for every input.
+#
+# </details>
 
 # %%
 context.get_tensor_shape("input_ids"), context.infer_shapes()
 
 # %% [markdown]
-# Forgotten, and the batch is open again. `infer_shapes` names all inputs that miss a shape. So the order is always:
-# profile, shapes, execute. `th.infer` sets the shapes of every request anyway, so now 8 sentences fit (padded to 16
-# tokens, the fewest that profile 1 takes):
+# Forgotten. `infer_shapes` names all inputs that miss a shape. So the order is always: profile, shapes, execute.
+# `th.infer` sets the shapes of every request anyway, so now 8 sentences fit (padded to 16 tokens, the fewest that
+# profile 1 takes):
 
 # %%
 sentences = ["Paris is the [MASK] of France.", "He drank a cup of [MASK]."] * 4
@@ -243,23 +278,12 @@ enqueued, [output["y"].tolist() for output in outputs]
 # ## What binding indices were
 #
 # Until the calls by name came (in TensorRT 8.5), a tensor had a number, in every profile another one. With T tensors,
-# tensor t in profile k had the index `k * T + t`, and from profile 1 on a suffix to its name:
+# tensor t in profile k had the index `k * T + t`, and from profile 1 on a suffix to its name, such as
+# `logits [profile 1]`. Code of that time has a function `get_binding_idxs(engine, profile_index)` for the indices of
+# one profile. In arithmetic, for engines with one, two and three profiles:
 
 # %%
 T = engine.num_io_tensors
-
-
-def binding_name(k, t):
-    return engine.get_tensor_name(t) + (f" [profile {k}]" if k else "")
-
-
-pd.DataFrame({"binding": [binding_name(k, t) for k in range(2) for t in range(T)]})
-
-# %% [markdown]
-# Code of that time has a function `get_binding_idxs(engine, profile_index)` for the indices of one profile. In
-# arithmetic, for engines with one, two and three profiles:
-
-# %%
 is_input = [engine.get_tensor_mode(engine.get_tensor_name(t)) == trt.TensorIOMode.INPUT for t in range(T)]
 
 
@@ -282,6 +306,35 @@ engine.num_bindings
 # TensorRT 10, and is gone in 11: networks once had no batch dimension, and the batch was an argument of `execute`. Now
 # it is a dimension like any other. [Lesson 6](06_migrating_from_tensorrt_8.ipynb) makes such code run again.
 #
+# ## Pick profiles
+#
+# An explorer builds an engine with the profiles that you pick, and asks it all of the above
+# (`trt_helpers/views/engine_explorer.py`). The engine is `weigh`, which builds in no time. Add a second profile and a
+# third, put the context on another one, and watch which numbers change.
+
+# %%
+choices = {
+    "one row": th.Profile.same(["x", "w"], min=(1, 4), opt=(1, 8), max=(1, 16)),
+    "8 columns": th.Profile.same(["x", "w"], min=(1, 8), opt=(4, 8), max=(32, 8)),
+    "2 x 4 only": th.Profile.same(["x", "w"], min=(2, 4), opt=(2, 4), max=(2, 4)),
+}
+explorer = th.EngineExplorer(weigh, choices)
+explorer
+
+# %% [markdown]
+# Python can turn the same controls:
+
+# %%
+explorer.picks[1].value, explorer.active.value = "8 columns", 1
+HTML(explorer.result.value)
+
+# %% [markdown]
+# The explorer is one function and some controls. The function alone, for the BERT and its profile 1:
+
+# %%
+HTML(th.render_engine(th.engine_facts(engine, profile=1)))
+
+# %% [markdown]
 # ## Bound by position
 #
 # One call still goes by position: `execute_v2` takes a list of addresses in the order of `get_tensor_name`, and waits
@@ -318,44 +371,35 @@ run_by_position(["input_ids", "attention_mask", "token_type_ids"])
 
 # %% [markdown]
 # ## Your turn
+#
+# Start afresh: `make pristine LESSON=02` (your copy is kept).
 
 # %%
 from trt_helpers import practice
 
 # %% [markdown]
-# ### Exercise 1 · Which profile? (10 minutes)
+# ### Exercise 1 · Change one shape (3 minutes)
 #
-# Write `choose_profile`: it gets an engine and a shape for each input, and returns the index of a profile that accepts
-# them *all*. If several do, take the one with the fewest elements at max, over all inputs together: it is the tightest.
-# If none does, return -1. The check brings engines of its own.
+# 4 x 6 fitted neither profile. Write `batches` once more, for a model with the single input `ids`, and change one
+# shape: from 1 to 32 sentences, from 4 to 128 tokens each, still tuned for 8 x 64.
 #
-# <details><summary>Hint 1</summary><code>engine.get_tensor_profile_shape(name, k)</code> gives min, opt and max of one
-# input in profile k; a profile fits only if every input does.</details>
-# <details><summary>Hint 2</summary><code>trt.volume(shape)</code> counts the elements of a shape. Collect (elements, k)
-# for the profiles that fit, and take the smallest.</details>
-
+# <details><summary>Hint 1</summary>
+#
+# Too few tokens: which of min, opt and max says so?
+#
+# <details><summary>Hint 2</summary>
+#
+# Min is (1, 16) in `batches`. Write `th.Profile(ids=(min, opt, max))`.
+#
+# </details></details>
 
 # %% tags=["exercise"]
 # --- stub
-def choose_profile(engine, shapes): ...
+wider = ...
 # --- solution
-def choose_profile(engine, shapes):
-    fitting = []
-    for k in range(engine.num_optimization_profiles):
-        accepted, elements = True, 0
-        for name, shape in shapes.items():
-            low, _, high = engine.get_tensor_profile_shape(name, k)
-            accepted = accepted and all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
-            elements += trt.volume(high)
-        if accepted:
-            fitting.append((elements, k))
-    return min(fitting)[1] if fitting else -1
-
-
+wider = th.Profile(ids=((1, 4), (8, 64), (32, 128)))
 # --- check
-
-
-practice.check_choose_profile(choose_profile)
+practice.check_wider(wider)
 
 # %% [markdown]
 # ### Exercise 2 · In the engine's order (5 minutes)
@@ -363,8 +407,15 @@ practice.check_choose_profile(choose_profile)
 # Write `addresses`: it gets an engine and a dictionary of tensors by name, in any order, and returns the list for
 # `execute_v2`.
 #
-# <details><summary>Hint</summary>The engine knows the order: <code>engine.get_tensor_name(i)</code>. Outputs are in the
-# dictionary too.</details>
+# <details><summary>Hint 1</summary>
+#
+# The engine knows the order: `engine.get_tensor_name(i)`, for all `num_io_tensors`.
+#
+# <details><summary>Hint 2</summary>
+#
+# Outputs are in the dictionary too, and an address is `tensor.data_ptr()`.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -388,8 +439,15 @@ practice.check_addresses(addresses)
 # returns the index; -1 if there is no such tensor, as TensorRT 8 did. Any profile's number will do: you are not told
 # how many there are.
 #
-# <details><summary>Hint</summary><code>name.partition(" [profile ")</code> splits the name; the third part is empty for
-# profile 0.</details>
+# <details><summary>Hint 1</summary>
+#
+# `name.partition(" [profile ")` splits the name; the third part is empty for profile 0.
+#
+# <details><summary>Hint 2</summary>
+#
+# Each profile has `len(tensors)` indices: `k * T + t`, where t is the place in the list.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -407,6 +465,48 @@ def binding_index(tensors, name):
 
 
 practice.check_binding_index(binding_index)
+
+# %% [markdown]
+# ### Exercise 4 · Which profile? (10 minutes)
+#
+# Write `choose_profile`: it gets an engine and a shape for each input, and returns the index of a profile that accepts
+# them *all*. If several do, take the one with the fewest elements at max, over all inputs together: it is the tightest.
+# If none does, return -1. The check brings engines of its own.
+#
+# <details><summary>Hint 1</summary>
+#
+# `engine.get_tensor_profile_shape(name, k)` gives min, opt and max of one input in profile k; a profile fits only if
+# every input does.
+#
+# <details><summary>Hint 2</summary>
+#
+# `trt.volume(shape)` counts the elements of a shape. Collect (elements, k) for the profiles that fit, and take the
+# smallest.
+#
+# </details></details>
+
+
+# %% tags=["exercise"]
+# --- stub
+def choose_profile(engine, shapes): ...
+# --- solution
+def choose_profile(engine, shapes):
+    fitting = []
+    for k in range(engine.num_optimization_profiles):
+        accepted, elements = True, 0
+        for name, shape in shapes.items():
+            low, _, high = engine.get_tensor_profile_shape(name, k)
+            accepted = accepted and all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
+            elements += trt.volume(high)
+        if accepted:
+            fitting.append((elements, k))
+    return min(fitting)[1] if fitting else -1
+
+
+# --- check
+
+
+practice.check_choose_profile(choose_profile)
 
 # %% [markdown]
 # ## You can now

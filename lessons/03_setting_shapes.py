@@ -13,6 +13,7 @@
 import onnx.parser
 import pandas as pd
 import torch
+from IPython.display import HTML
 
 import trt_helpers as th
 from trt_helpers import trt
@@ -23,13 +24,14 @@ th.show_lane()
 # %% [markdown]
 # ## From -1 to a shape
 #
-# The BERT, for 1 to 8 sentences of 4 to 128 tokens:
+# The BERT, for 1 to 8 sentences of 4 to 128 tokens, and in a second profile for up to 32 short ones:
 
 # %%
 lm = th.load_masked_lm()
 names = ["input_ids", "token_type_ids", "attention_mask"]
-profile = th.Profile.same(names, min=(1, 4), opt=(4, 32), max=(8, 128))
-engine = th.load_engine(th.build_plan(th.export_onnx(lm), profile))
+longer = th.Profile.same(names, min=(1, 4), opt=(4, 32), max=(8, 128))
+many = th.Profile.same(names, min=(1, 4), opt=(16, 16), max=(32, 32))
+engine = th.load_engine(th.build_plan(th.export_onnx(lm), [longer, many]))
 context = engine.create_execution_context()
 context.get_tensor_shape("input_ids"), context.get_tensor_shape("logits")
 
@@ -43,8 +45,8 @@ context.infer_shapes()
 context.set_input_shape("input_ids", (1, 9)), context.infer_shapes()
 
 # %% [markdown]
-# One down, two to go. **Before you run the next cell:** when all three are set, nothing has been allocated and nothing
-# has run. What will the context say about `logits`?
+# One down, two to go. **Before you run the next cell:** when all three are set, and nothing has run, what will the
+# context say about `logits`?
 
 # %%
 for name in names[1:]:
@@ -52,9 +54,8 @@ for name in names[1:]:
 context.infer_shapes(), context.get_tensor_shape("logits")
 
 # %% [markdown]
-# `[]`: nothing is missing, and every output has its shape. (The property `all_binding_shapes_specified` looks like the
-# same answer. It is older than the calls by name, and NVIDIA documents that it does not work with them. Prefer
-# `infer_shapes`.)
+# `[]`: nothing is missing, and every output has its shape. (The older `all_binding_shapes_specified` does not work with
+# the calls by name, as NVIDIA documents.)
 #
 # ## Bytes before allocation
 #
@@ -96,7 +97,7 @@ costs = {
 pd.DataFrame({"bytes of logits": costs}).map("{:,}".format)
 
 # %% [markdown]
-# And the worst that this engine can ask for? A profile has a largest shape. **Before you run the next cell:** does it
+# And the worst that profile 0 can ask for? It has a largest shape. **Before you run the next cell:** does it
 # have one for outputs?
 
 # %% tags=["raises-exception", "lane-output"]
@@ -104,8 +105,7 @@ smallest, likeliest, largest = engine.get_tensor_profile_shape("logits", 0)
 tuple(largest)
 
 # %% [markdown]
-# No. Profiles speak of inputs. For an output you get three invalid shapes, which do not even have a length. The way is
-# the same as before: set the largest inputs, and ask.
+# No. For an output you get three invalid shapes, which do not even have a length. So set the largest inputs, and ask.
 
 # %%
 f"{logits_bytes(8, 128):,}"
@@ -127,7 +127,15 @@ logits = torch.empty(tuple(context.get_tensor_shape("logits")), dtype=dtype, dev
 logits.shape, logits.dtype, f"{logits.nbytes:,}"
 
 # %% [markdown]
-# `th.allocate_outputs(context)` does this for every output (`trt_helpers/execution.py`).
+# `th.allocate_outputs(context)` does this for every output (`trt_helpers/execution.py`). Where everything lies during
+# an inference of nine tokens:
+#
+# ![Host memory, left: your input tensors as the tokenizer made them; the execution context with shapes and the
+# addresses of four tensors; your copy of logits; the plan, which may go once the engine is loaded. Device memory,
+# right: your three input tensors, 72 bytes each, copied by .to(device); the context's activation memory; your tensor
+# logits, 1,098,792 bytes, copied back by .cpu(); the weights, one copy for all contexts. The context's addresses point
+# to the input tensors and to logits on the device. Without a GPU both are one memory and nothing is
+# copied.](images/03_memory.png)
 #
 # ## Refused
 #
@@ -162,22 +170,33 @@ y = torch.zeros(2, 3).to(th.device)
 run(x=x, w=w, y=y), y.tolist()
 
 # %% [markdown]
-# **Before you run the next cell:** nine rows are one too many. Will this raise?
+# **Before you run the next cell:** nine rows are one too many. What will the call do?
+#
+# - **A.** raise an exception
+# - **B.** return `False`
+# - **C.** return `True` and keep eight rows
+#
+# <details id="nine-rows"><summary>Answer</summary>
+#
+# - **A.** Refusals are returned.
+# - **B is right.** A value that is easy to overlook.
+# - **C.** Nothing is cut to fit.
+#
+# </details>
 
 # %% tags=["lane-output"]
 weigher.set_input_shape("x", (9, 3))
 
 # %% [markdown]
-# No. `False`, a line in the log, and the program goes on. If it does not look, then like this. We bind nine rows, and
-# fill the output with -1 to see what is written:
+# A line in the log, and the program goes on. We bind nine rows, and fill the output with -1 to see what is written:
 
 # %%
 many, tens, out = (torch.full((9, 3), value).to(th.device) for value in (5.0, 10.0, -1.0))
 run(x=many, w=tens, y=out), out[:, 0].tolist()
 
 # %% [markdown]
-# Accepted, and two rows of nine are computed: the shape is still that of the last request which was accepted. Had the
-# output not been fresh, its rows would look plausible. This is a common silent bug with dynamic shapes.
+# Accepted, and two rows of nine are computed: the shape is still the last that was accepted. Had the output not been
+# fresh, its rows would look plausible. A common silent bug.
 #
 # Four more ways to be refused. Guess each reason before you read it. Too many columns:
 
@@ -205,6 +224,18 @@ weigher.set_input_shape("y", (2, 3))
 
 # %% [markdown]
 # **Before you run the next cell:** five refusals. What shape does `x` have now?
+#
+# - **A.** (-1, 3), none
+# - **B.** (8, 3), the most that is allowed
+# - **C.** (2, 3), the last that was accepted
+#
+# <details id="stale-shape"><summary>Answer</summary>
+#
+# - **A.** A refusal takes nothing away.
+# - **B.** TensorRT never changes a shape to fit.
+# - **C is right.** It runs if nobody looks.
+#
+# </details>
 
 # %%
 weigher.get_tensor_shape("x")
@@ -216,17 +247,52 @@ weigher.get_tensor_shape("x")
 th.set_input_shapes(weigher, {"x": (9, 3)})
 
 # %% [markdown]
+# ## Try sizes
+#
+# A playground for the BERT's engine: a batch, a sequence length, and it offers them to a context on each profile
+# (`trt_helpers/views/shape_playground.py`). Nothing is allocated. Find a size that only profile 1 accepts.
+
+# %%
+playground = th.ShapePlayground(engine, batch=2, sequence=9)
+playground
+
+# %% [markdown]
+# From Python, 9 sentences of 64 tokens: too many for profile 0, too long for profile 1.
+
+# %% tags=["lane-output"]
+playground.batch.value, playground.sequence.value = 9, 64
+HTML(playground.result.value)
+
+# %% [markdown]
+# Without the controls it is one function of a few facts:
+
+# %%
+HTML(th.render_request(th.request_facts(engine, (4, 32))))
+
+# %% [markdown]
 # ## Each right, together wrong
 #
 # **Before you run the next cell:** two rows of `x`, five of `w`. Each is within the profile. Who complains?
+#
+# - **A.** `set_input_shape`, for `w`
+# - **B.** nobody: `y` gets two rows
+# - **C.** the output: it has no shape
+#
+# <details id="rows-disagree"><summary>Answer</summary>
+#
+# - **A.** It looks at one input only.
+# - **B.** In the file, both have the same `rows`.
+# - **C is right.** Two rows and five make none.
+#
+# </details>
 
 # %% tags=["lane-output"]
 accepted = [weigher.set_input_shape("x", (2, 3)), weigher.set_input_shape("w", (5, 3))]
 accepted, weigher.get_tensor_shape("y")
 
 # %% [markdown]
-# `True` is about one input. Only the output has no shape, and the log says why: both first sizes are called `rows`, so
-# they must be equal. `infer_shapes` is the call to ask, and this time it raises:
+# The log says why: both first sizes are called `rows`, so they must be equal. `infer_shapes` is the call to ask, and
+# this time it raises:
 
 # %% tags=["raises-exception", "lane-output"]
 weigher.infer_shapes()
@@ -245,25 +311,23 @@ doubles = x.to("cpu", torch.float64).to(th.device)
 run(x=doubles, w=ones, y=y), y.tolist()
 
 # %% [markdown]
-# Accepted, and nonsense: each double was read as two floats. The other way round, with a tensor that has fewer bytes
-# than the engine reads, it would read beyond the end. What about strides?
+# Accepted, and nonsense: each double was read as two floats. From a tensor with too few bytes it would read beyond the
+# end. What about strides?
 
 # %%
 turned = torch.arange(1.0, 7.0).reshape(3, 2).T.to(th.device)
 run(x=turned, w=ones, y=y), turned.tolist(), y.tolist()
 
 # %% [markdown]
-# PyTorch turns a tensor by changing its strides, not its memory, and TensorRT reads memory. `contiguous()` would write
-# the numbers in the order that you see. Neither mistake leaves a trace in TensorRT's log, so `th.bind` looks at dtype,
-# memory layout and device of the tensors:
+# PyTorch turns a tensor by changing its strides, and TensorRT reads memory. (`contiguous()` would put it in order.)
+# Neither mistake leaves a trace in the log, so `th.bind` looks at dtype, memory layout and device:
 
 # %% tags=["raises-exception"]
 th.bind(weigher, {"x": turned})
 
 # %% [markdown]
-# The third of this kind is the device. With a GPU, an address in the computer's own memory makes the work fail with a
-# CUDA error, after which the process may have to be restarted. So we try it with the helper only, on a tensor that is
-# nowhere:
+# The third is the device. On a GPU, an address in host memory ends in a CUDA error, after which the process may have to
+# be restarted. So we try only the helper, on a tensor that is nowhere:
 
 # %% tags=["raises-exception", "lane-output"]
 th.bind(weigher, {"x": torch.empty(2, 3, device="meta")})
@@ -318,9 +382,8 @@ if plan is not None:
     print(finder.infer_shapes(), finder.get_tensor_shape("places"))
 
 # %% [markdown]
-# Nothing is missing, and it is still -1: two numbers for each place, and nobody can say how many places. So we cannot
-# allocate. TensorRT asks us for memory while it runs, through an *output allocator*: first how many bytes, then which
-# shape it was.
+# Nothing is missing, and still a -1: nobody can say how many places. So TensorRT asks us for memory while it runs,
+# through an *output allocator*: first how many bytes, then which shape it was.
 
 
 # %%
@@ -338,8 +401,7 @@ class Allocator(trt.IOutputAllocator):
 
 # %% [markdown]
 # The context keeps the allocator alive, the allocator its memory. An exception in it, or a `None`, is "no memory": the
-# execution returns `False`. TensorRT may ask for the most that could be found, rounded up, so we cut the result out of
-# them:
+# execution returns `False`. TensorRT may ask for more than is found, so we cut the result out:
 
 
 # %% tags=["lane-output"]
@@ -364,20 +426,52 @@ if plan is not None:
 # only `notify_shape` is told.
 #
 # ## Your turn
+#
+# Start afresh: `make pristine LESSON=03` (your copy is kept).
 
 # %%
 from trt_helpers import practice
 
 # %% [markdown]
-# ### Exercise 1 · The worst case (5 minutes)
+# ### Exercise 1 · Change one shape (3 minutes)
+#
+# Another model puts `left`, float[rows, 2], and `right`, float[rows, 5], side by side. It shall make seven rows. Which
+# shape must `right` have?
+#
+# <details><summary>Hint 1</summary>
+#
+# Both first sizes are called `rows`.
+#
+# <details><summary>Hint 2</summary>
+#
+# The second size is fixed in the model, as the three columns of `x` were.
+#
+# </details></details>
+
+# %% tags=["exercise"]
+# --- stub
+request = {"left": (7, 2), "right": ...}
+# --- solution
+request = {"left": (7, 2), "right": (7, 5)}
+# --- check
+practice.check_request(request)
+
+# %% [markdown]
+# ### Exercise 2 · The worst case (5 minutes)
 #
 # Write `worst_bytes`: it gets an engine and a profile's index, and returns a dictionary: for each output, its bytes
-# when every input is as large as that profile allows. Nothing needs to be allocated.
+# when every input is as large as that profile allows.
 #
-# <details><summary>Hint 1</summary>A fresh context is on profile 0: switch first. Then the third shape of
-# <code>get_tensor_profile_shape</code> for each input.</details>
-# <details><summary>Hint 2</summary><code>engine.get_tensor_mode(name)</code> tells inputs and outputs apart;
-# <code>engine.get_tensor_dtype(name).itemsize</code> is 4 only for some.</details>
+# <details><summary>Hint 1</summary>
+#
+# A fresh context is on profile 0: switch first. Then the third shape of `get_tensor_profile_shape` for each input.
+#
+# <details><summary>Hint 2</summary>
+#
+# `engine.get_tensor_mode(name)` tells inputs and outputs apart; `engine.get_tensor_dtype(name).itemsize` is 4 only for
+# some.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -403,13 +497,20 @@ def worst_bytes(engine, profile):
 practice.check_worst_bytes(worst_bytes)
 
 # %% [markdown]
-# ### Exercise 2 · A verdict (10 minutes)
+# ### Exercise 3 · A verdict (10 minutes)
 #
 # Write `verdict`: it gets a context and some shapes by name, sets them, and returns `"refused"` if TensorRT refuses
 # one, `"missing"` if an input has no shape yet, `"disagree"` if they do not fit together, else `"ok"`.
 #
-# <details><summary>Hint</summary><code>set_input_shape</code> returns False, <code>infer_shapes</code> returns names or
-# raises a RuntimeError.</details>
+# <details><summary>Hint 1</summary>
+#
+# `set_input_shape` returns False if it refuses. Ask for every input, then go on.
+#
+# <details><summary>Hint 2</summary>
+#
+# `infer_shapes` returns the names that miss a shape, or raises a RuntimeError.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -431,13 +532,20 @@ def verdict(context, shapes):
 practice.check_verdict(verdict)
 
 # %% [markdown]
-# ### Exercise 3 · An allocator that keeps its memory (10 minutes)
+# ### Exercise 4 · An allocator that keeps its memory (10 minutes)
 #
 # `Allocator` above takes new memory for every request. Write `Keeping`, which takes new memory only if what it has in
 # `self.memory` (a tensor) is too small, and knows the output's `self.shape`.
 #
-# <details><summary>Hint</summary>Start with <code>self.memory = None</code>, and compare
-# <code>self.memory.nbytes</code> with <code>size</code>. The address is returned in either case.</details>
+# <details><summary>Hint 1</summary>
+#
+# Start with `self.memory = None`, and compare `self.memory.nbytes` with `size`.
+#
+# <details><summary>Hint 2</summary>
+#
+# The address is returned in either case. `notify_shape` keeps the newest shape.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -483,4 +591,5 @@ practice.check_keeping(Keeping)
 # <details><summary>3. An output shows -1 although all inputs are set. What now?</summary>
 # Its size depends on the data: give the context an output allocator.</details>
 #
-# **Next:** real sentences in real batches, in [lesson 5, masked-word decoding](05_masked_word_decoding.ipynb).
+# **Next:** what happens after `execute_async_v3` returns, in
+# [lesson 4, async execution and streams](04_async_execution_and_streams.ipynb).

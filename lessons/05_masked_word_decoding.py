@@ -11,6 +11,7 @@
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
+from IPython.display import HTML, Image
 
 import trt_helpers as th
 
@@ -138,7 +139,21 @@ tuple(logits.shape)
 
 # %% [markdown]
 # One inference instead of four, and far fewer positions. (`th.tokenize` does this, and refuses empty sentences and
-# those that are too long.) **Before you run the next cell:** will the words be the same?
+# those that are too long.)
+#
+# **Before you run the next cell:** less padding, longer sentences beside it. Will the words be the same?
+#
+# - **A.** yes, all of them
+# - **B.** only those of the longest sentence
+# - **C.** no, neighbours in a batch mix
+#
+# <details id="less-padding"><summary>Answer</summary>
+#
+# - **A is right.** The mask makes padding count for nothing, be it little or much.
+# - **B.** It has no padding now; for the others the mask hides it.
+# - **C.** Attention looks along a sentence, never across the batch.
+#
+# </details>
 
 # %%
 dynamic_words = [[c.word for c in th.decode_top_k(lm, logits[row, position])] for row, position in places]
@@ -201,14 +216,25 @@ engine.get_tensor_dtype("input_ids")
 
 # %% [markdown]
 # **Before you run the next cell:** an address has no type. What would an engine that wants int64 read from int32 ids?
+#
+# - **A.** the same ids
+# - **B.** two ids glued into one number
+# - **C.** an id, then a zero, then an id
+#
+# <details id="glued-ids"><summary>Answer</summary>
+#
+# - **A.** Nothing converts them: TensorRT gets an address.
+# - **B is right.** It takes eight bytes at a time, and those hold two ids.
+# - **C.** That is the other way round, int64 read as int32.
+#
+# </details>
 
 # %%
 ids32 = batch["input_ids"].to(torch.int32)
 ids32[0, :4].view(torch.int64)
 
 # %% [markdown]
-# Two ids glued into one number, far outside the vocabulary. And the other way round, int64 ids read by an engine that
-# wants int32?
+# Numbers far outside the vocabulary. And the other way round, int64 ids read by an engine that wants int32?
 
 # %%
 as_read = batch["input_ids"][0, :4].view(torch.int32)
@@ -231,7 +257,20 @@ ids32.to(wanted).dtype
 # %% [markdown]
 # ## A mask left out
 #
-# `attention_mask` looks optional. Let us forget it, that is, send 1 everywhere:
+# `attention_mask` looks optional. Let us forget it, that is, send 1 everywhere. **Before you run the next cell:** whose
+# logits will change?
+#
+# - **A.** nobody's: token 0 means padding anyway
+# - **B.** all but the longest sentence's
+# - **C.** everybody's
+#
+# <details id="forgotten-mask"><summary>Answer</summary>
+#
+# - **A.** To the model `[PAD]` is a token like any other.
+# - **B is right.** The longest has no padding: its mask was all ones already.
+# - **C.** Where no padding is, nothing was masked.
+#
+# </details>
 
 # %%
 forgotten = {**on_device, "attention_mask": torch.ones_like(batch["attention_mask"]).to(th.device)}
@@ -240,8 +279,8 @@ changed = [(logits[row] - without_mask[row]).abs()[: real[row].sum()].max().item
 changed
 
 # %% [markdown]
-# Three of four sentences have other logits now: the padding took part as if it were words. The fourth sentence is the
-# longest and has no padding. At length 128 there is much more of it:
+# Three of four sentences have other logits now: the padding took part as if it were words. At length 128 there is much
+# more of it:
 
 # %%
 no_mask = torch.ones(1, 128, dtype=torch.int64).to(th.device)
@@ -253,33 +292,37 @@ pd.DataFrame(wrong, columns=["best", "2", "3", "4", "5"])
 # Compare with the first table: three of four rows have changed, and nothing complained. If words change with the amount
 # of padding, look at the mask first.
 #
-# ## Several masks in one sentence
-#
-# Each gets its own answer, and neither sees the other's:
-
-# %%
-sentence = "She opened the [MASK] and went [MASK]."
-two = th.tokenize(lm, sentence)
-scores = th.infer(context, {name: tensor.to(th.device) for name, tensor in two.items()})["logits"]
-{place: [c.word for c in th.decode_top_k(lm, scores[place], k=3)] for place in th.find_masks(lm, two["input_ids"])}
-
-# %% [markdown]
 # ## Your own sentences
 #
-# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). Change
-# the sentences and run the cell.
+# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). A
+# sentence that is no good gets its reason, and the others their words:
 
 # %%
-mine = ["A cat is an [MASK].", "He drank a cup of [MASK].", "Rome is the capital of [MASK]."]
+mine = ["A cat is an [MASK].", "No mask here.", "He drank a cup of [MASK].", ""]
 for result in th.fill_in(lm, context, mine):
     print(result)
 
 # %% [markdown]
-# And what if a sentence is no good? It gets its reason, and the others their words:
+# Now yours. Type a sentence and press Enter:
 
 # %%
-for result in th.fill_in(lm, context, ["Water is [MASK].", "No mask here.", ""]):
-    print(result)
+blank = th.FillInTheBlank(lm, context)
+blank
+
+# %% [markdown]
+# Python can type, too. A sentence may have several masks: each gets its own answer, and neither sees the other's.
+
+# %%
+blank.sentence.value = "She opened the [MASK] and went [MASK]."
+HTML(blank.result.value)
+
+# %% [markdown]
+# The view is two functions and some controls around them (`trt_helpers/views/fill_in_the_blank.py`). The functions work
+# without the controls:
+
+# %%
+(paris,) = th.fill_in(lm, context, sentences[0])
+Image(th.draw_words(paris), alt=f"Bar chart: {paris}")
 
 # %% [markdown]
 # ## Where the model is wrong
@@ -297,6 +340,8 @@ for result in th.fill_in(lm, context, hard):
 # count. Its [model card](../models/masked-lm/README.md) has the figures.
 #
 # ## Your turn
+#
+# Start afresh: `make pristine LESSON=05` (your copy is kept).
 
 # %%
 from trt_helpers import practice
@@ -306,7 +351,15 @@ from trt_helpers import practice
 #
 # Write `logits_bytes`: how many bytes does `logits` take for a batch of sentences of a given length?
 #
-# <details><summary>Hint</summary>The shape is (batch, sequence, 30522). A float32 has 4 bytes.</details>
+# <details><summary>Hint 1</summary>
+#
+# The shape is (batch, sequence, 30522).
+#
+# <details><summary>Hint 2</summary>
+#
+# A float32 has 4 bytes.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -328,9 +381,16 @@ practice.check_logits_bytes(logits_bytes, context)
 # Write `complete`: it gets a context and a sentence, and returns the sentence with every `[MASK]` replaced by its best
 # word. Use `th.tokenize`, `th.infer`, `th.find_masks` and `th.decode_top_k`.
 #
-# <details><summary>Hint 1</summary><code>th.find_masks</code> gives (row, position) pairs in the order of the text;
-# <code>logits[row, position]</code> is what <code>th.decode_top_k</code> wants.</details>
-# <details><summary>Hint 2</summary><code>text.replace("[MASK]", word, 1)</code> replaces only the first.</details>
+# <details><summary>Hint 1</summary>
+#
+# `th.find_masks` gives (row, position) pairs in the order of the text; `logits[row, position]` is what
+# `th.decode_top_k` wants.
+#
+# <details><summary>Hint 2</summary>
+#
+# `text.replace("[MASK]", word, 1)` replaces only the first.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -351,6 +411,49 @@ def complete(context, sentence):
 practice.check_complete(complete, lm, context)
 
 # %% [markdown]
+# ### Exercise 3 · The loop for another model (15 minutes)
+#
+# The check brings an engine that rates texts. Its inputs are `tokens` (ids) and `weights` (the mask), both [batch,
+# length]; its output `score` has one number for each text. Write `rate`: it gets the engine and a list of texts, each a
+# list of ids, more than the engine takes at once. It returns their scores, in order. Padding has the id 0.
+#
+# <details><summary>Hint 1</summary>
+#
+# How many at once? The max of profile 0. Cut the list into pieces of that size, and pad each to its longest text.
+#
+# <details><summary>Hint 2</summary>
+#
+# The two inputs have different dtypes: ask the engine for each. `th.infer(context, inputs)` does the rest.
+#
+# </details></details>
+
+
+# %% tags=["exercise"]
+# --- stub
+def rate(engine, texts): ...
+# --- solution
+def rate(engine, texts):
+    context, scores = engine.create_execution_context(), []
+    most = engine.get_tensor_profile_shape("tokens", 0)[2][0]
+    for start in range(0, len(texts), most):
+        part = texts[start : start + most]
+        longest = max(len(text) for text in part)
+        rows = [text + [0] * (longest - len(text)) for text in part]
+        weights = [[1] * len(text) + [0] * (longest - len(text)) for text in part]
+        inputs = {}
+        for name, values in {"tokens": rows, "weights": weights}.items():
+            dtype = th.to_torch_dtype(engine.get_tensor_dtype(name))
+            inputs[name] = torch.tensor(values, dtype=dtype, device=th.device)
+        scores += th.infer(context, inputs)["score"].tolist()
+    return scores
+
+
+# --- check
+
+
+practice.check_rate(rate)
+
+# %% [markdown]
 # ## You can now
 #
 # - turn sentences into the three inputs of a BERT, one by one or in a batch,
@@ -368,5 +471,5 @@ practice.check_complete(complete, lm, context)
 # <details><summary>3. Which sentence of a batch does not need its attention mask?</summary>
 # The longest: it has no padding.</details>
 #
-# **Next:** all errors of this course and their remedies are in `trt_helpers/errors.toml`; the objects behind `th.infer`
-# are in [lesson 1](01_core_concepts.ipynb).
+# **Next:** code from TensorRT 8 and what became of it, in
+# [lesson 6, migrating from TensorRT 8](06_migrating_from_tensorrt_8.ipynb).

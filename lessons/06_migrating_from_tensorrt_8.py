@@ -67,6 +67,18 @@ engine.num_io_tensors, engine.num_optimization_profiles
 
 # %% [markdown]
 # Four tensors, two profiles. **Before you run the next cell:** how many bindings?
+#
+# - **A.** 4, one for each tensor
+# - **B.** 7: profiles speak of inputs only
+# - **C.** 8
+#
+# <details id="how-many-bindings"><summary>Answer</summary>
+#
+# - **A.** That is `num_io_tensors`, which does not count profiles.
+# - **B.** So they do, and yet the output has a number in each.
+# - **C is right.** Every tensor, once for each profile.
+#
+# </details>
 
 # %%
 engine.num_bindings, list(engine)
@@ -139,14 +151,27 @@ bool((again == logits).all())
 # %% [markdown]
 # ## Where numbers go wrong
 #
-# Now the other profile, for short sentences. **Before you run the next cell:** is `input_ids` still number 0?
+# Now the other profile, for short sentences. **Before you run the next cell:** what comes of binding 0, with a shape
+# that profile 1 allows?
+#
+# - **A.** `True`: `input_ids` is number 0 in every profile
+# - **B.** `False`
+# - **C.** an exception
+#
+# <details id="number-0"><summary>Answer</summary>
+#
+# - **A.** In profile 1 it is number 4.
+# - **B is right.** A number belongs to one profile, and this is not the active one.
+# - **C.** TensorRT 8 returned its refusals too.
+#
+# </details>
 
 # %%
 context.active_optimization_profile = 1
 context.set_binding_shape(0, (1, 16))
 
 # %% [markdown]
-# `False`: in profile 1 it is number 4. A number in your code is right for one profile, and for one order of the inputs.
+# In profile 1 it is number 4. A number in your code is right for one profile, and for one order of the inputs.
 # (The line in the log is the view's.) TensorRT 8 made it harder to notice, because other calls silently *corrected* the
 # number:
 
@@ -315,7 +340,21 @@ torch.tensor([200.0, 300.0]).half() ** 2
 # %% [markdown]
 # Hence loops over all layers that found every POW followed by a REDUCE, pinned both to FP32, and set
 # `OBEY_PRECISION_CONSTRAINTS`. TensorRT 11 removed all of it, TensorRT-RTX never had it. `legacy.build_engine` is the
-# build function of that time; it takes one triple of shapes for all inputs, or one for each. What of `fp16=True`?
+# build function of that time; it takes one triple of shapes for all inputs, or one for each.
+#
+# **Before you run the next cell:** what will become of `fp16=True`?
+#
+# - **A.** an FP16 engine
+# - **B.** an FP32 engine, and a warning
+# - **C.** an exception, and no engine
+#
+# <details id="fp16-asked"><summary>Answer</summary>
+#
+# - **A.** The builder no longer chooses a precision.
+# - **B.** A warning is easily missed, and FP32 is not what was asked for.
+# - **C is right.** It says what to do instead.
+#
+# </details>
 
 # %% tags=["raises-exception"]
 from trt_helpers import legacy
@@ -358,18 +397,51 @@ f"largest logit {old.cpu()[real].max().item():.1f}, largest difference below 0.2
 
 # %% [markdown]
 # ## Your turn
+#
+# Start afresh: `make pristine LESSON=06` (your copy is kept).
 
 # %%
 from trt_helpers import practice
 
 # %% [markdown]
-# ### Exercise 1 · As the engine wants it (5 minutes)
+# ### Exercise 1 · Which number? (3 minutes)
+#
+# An old engine has the tensors `image`, `boxes`, `labels` and `scores`, in this order, and three profiles. Which
+# binding is `scores [profile 2]`?
+#
+# <details><summary>Hint 1</summary>
+#
+# Profiles and tensors are both counted from 0.
+#
+# <details><summary>Hint 2</summary>
+#
+# `k * T + t`, with four tensors.
+#
+# </details></details>
+
+# %% tags=["exercise"]
+# --- stub
+number = ...
+# --- solution
+number = 2 * 4 + 3
+# --- check
+practice.check_number(number)
+
+# %% [markdown]
+# ### Exercise 2 · As the engine wants it (5 minutes)
 #
 # An old script hands you tensors of whatever type it thought right. Write `as_wanted`: it returns the dictionary with
 # every tensor cast to the type that the engine wants for that name.
 #
-# <details><summary>Hint</summary><code>engine.get_tensor_dtype(name)</code>, and <code>th.to_torch_dtype</code> to
-# translate it. The names are the dictionary's keys.</details>
+# <details><summary>Hint 1</summary>
+#
+# The names are the dictionary's keys: ask the engine for the type of each.
+#
+# <details><summary>Hint 2</summary>
+#
+# `engine.get_tensor_dtype(name)`, and `th.to_torch_dtype` to translate it.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -386,16 +458,21 @@ def as_wanted(engine, tensors):
 practice.check_as_wanted(as_wanted)
 
 # %% [markdown]
-# ### Exercise 2 · Port it (15 minutes)
+# ### Exercise 3 · Port it (15 minutes)
 #
 # `old_infer` knew one profile. Write `ported`, on named members: it gets an engine, a dictionary of finished input
 # tensors on the device and a profile's index, runs in that profile, and returns a dictionary of all outputs. The check
 # brings an engine of its own, with two profiles and two outputs.
 #
-# <details><summary>Hint 1</summary>The profile first, then the shapes of all inputs, then the outputs. One stream for
-# the switch and the execution.</details>
-# <details><summary>Hint 2</summary><code>th.allocate_outputs(context)</code> takes shapes from the context and
-# dtypes from the engine.</details>
+# <details><summary>Hint 1</summary>
+#
+# The profile first, then the shapes of all inputs, then the outputs. One stream for the switch and the execution.
+#
+# <details><summary>Hint 2</summary>
+#
+# `th.allocate_outputs(context)` takes shapes from the context and dtypes from the engine.
+#
+# </details></details>
 
 
 # %% tags=["exercise"]
@@ -438,5 +515,7 @@ practice.check_ported(ported)
 # <details><summary>3. Where does an FP16 engine get its precision from?</summary>
 # From the model: what is FP16 in the ONNX file is FP16 in the engine.</details>
 #
-# **Next:** an old error message that you cannot place? `th.explain("...")` takes it, a whole traceback too, and answers
-# with the reason, the fix and the lesson. [All texts on one page](../docs/errors.md).
+# An old error message that you cannot place? `th.explain("...")` takes it, a whole traceback too, and answers with the
+# reason, the fix and the lesson. [All texts on one page](../docs/errors.md).
+#
+# **Next:** where the time goes, in [lesson 7, making it fast](07_making_it_fast.ipynb).

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import nbformat
 from nbformat import NotebookNode
 
+from tools.questions import is_question, questions_of, read_question
+
 MOST_LINES = 25
 MACHINE_PATH = re.compile(
     r"(?<![\w.])/(?:root|home|tmp|work|opt|var|mnt|srv|Users|usr/(?:lib|local))/[\w.-]+|\b[A-Z]:\\+(?:Users|Windows|Program)"
@@ -17,6 +19,12 @@ MACHINE_PATH = re.compile(
 MARKDOWN_PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 HTML_PICTURE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 HTML_ALT = re.compile(r"""\balt=(?:"\s*[^"\s]|'\s*[^'\s])""", re.IGNORECASE)
+FEWEST_QUESTIONS = 3
+EXERCISE = re.compile(r"### Exercise (\d+) · \S.* \(\d+ minutes?\)\n")
+# One after the other: the second hint can be reached only inside the first.
+HINT = r"<details><summary>Hint {}</summary>\n\n(?:(?!</?details).)+\n\n"
+HINTS = re.compile(rf"\n\n{HINT.format(1)}{HINT.format(2)}</details></details>\s*\Z", re.DOTALL)
+FOLDED_SOLUTION = re.compile(r"<details><summary>Solution</summary>\n\n```python\n.+\n```\n\n</details>", re.DOTALL)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 Check = Callable[[NotebookNode], Iterator[str]]
 
@@ -142,6 +150,53 @@ def starts_with_the_package(notebook: NotebookNode) -> Iterator[str]:
         yield "none of the first two code cells imports trt_helpers"
 
 
+def questions_are_well_formed(notebook: NotebookNode) -> Iterator[str]:
+    """Each question has options, one that is right, a reason for each, and stands before the cell that tells."""
+    for position, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type != "markdown" or not is_question(cell.source):
+            continue
+        question = read_question(cell.source)
+        if question is None:
+            yield f"cell {position}: a question of another form than CONTRIBUTING.md shows"
+            continue
+        yield from (f"cell {position}, question {question.id}: {words}" for words in question.complaints())
+        if [after.cell_type for after in notebook.cells[position : position + 1]] != ["code"]:
+            yield f"cell {position}, question {question.id}: no code cell follows that would tell"
+
+
+def enough_questions(notebook: NotebookNode) -> Iterator[str]:
+    """A lesson asks at least three times, under ids of their own."""
+    names = [question.id for question in questions_of(notebook.cells)]
+    if len(names) < FEWEST_QUESTIONS:
+        yield f"{len(names)} questions, expected {FEWEST_QUESTIONS} or more"
+    if len(set(names)) < len(names):
+        yield f"two questions have the same id: {', '.join(names)}"
+
+
+def exercises(notebook: NotebookNode) -> Iterator[tuple[str, NotebookNode, list[NotebookNode]]]:
+    """Yield "cell N" of every exercise, the text before it, and the cells behind it."""
+    for position, cell in enumerate(notebook.cells, 1):
+        if "exercise" in cell.metadata.get("tags", []):
+            yield f"cell {position}", notebook.cells[max(0, position - 2)], notebook.cells[position:]
+
+
+def exercises_have_minutes_and_hints(notebook: NotebookNode) -> Iterator[str]:
+    """Each exercise has a number, a name, the minutes it takes, and two hints that open one after the other."""
+    for expected, (where, text, _) in enumerate(exercises(notebook), 1):
+        title = EXERCISE.match(text.source)
+        if not title or int(title[1]) != expected:
+            yield f"{where}: the text before it does not begin with `### Exercise {expected} · name (N minutes)`"
+        if not HINTS.search(text.source):
+            yield f"{where}: the text before it does not end in two hints, the second inside the first"
+
+
+def exercises_have_a_folded_solution(notebook: NotebookNode) -> Iterator[str]:
+    """Behind each exercise its solution is folded up. (Not in a solved notebook, where it is the exercise.)"""
+    for where, _, behind in exercises(notebook):
+        if not behind or not FOLDED_SOLUTION.fullmatch(behind[0].source):
+            yield f"{where}: no folded solution behind it"
+
+
 CHECKS: tuple[Check, ...] = (
     valid,
     executed_in_order,
@@ -153,4 +208,8 @@ CHECKS: tuple[Check, ...] = (
     pictures_have_alt_text,
     no_terminal_colours,
     starts_with_the_package,
+    questions_are_well_formed,
+    enough_questions,
+    exercises_have_minutes_and_hints,
 )
+LEARNERS_CHECKS: tuple[Check, ...] = (exercises_have_a_folded_solution,)

@@ -8,6 +8,7 @@ A notebook is written in one step after all its cells ran: a lesson that fails l
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import time
@@ -38,6 +39,11 @@ def lessons(root: Path, wanted: list[str] | None = None) -> list[Path]:
         if not any(path.name.startswith(start) for path in found):
             raise LessonError(f"no lesson is called {start}...: there are {[path.stem for path in found]}")
     return [path for path in found if path.name.startswith(tuple(wanted))]
+
+
+def is_kept(path: Path) -> bool:
+    """Tell whether a notebook is a learner's own copy, which `make pristine` put aside."""
+    return re.search(r"\.mine(-\d+)?$", path.stem) is not None
 
 
 def notebook_path(lesson: Path, solved: bool) -> Path:
@@ -127,7 +133,7 @@ def drift(root: Path) -> Iterator[str]:
     expected = {notebook_path(*pair): pair for pair in made}
     for path in sorted({*expected, *(root / "notebooks").glob("**/*.ipynb")}):
         name = path.relative_to(root).as_posix()
-        if ".ipynb_checkpoints" in name:
+        if ".ipynb_checkpoints" in name or is_kept(path):
             continue
         if path not in expected:
             yield f"{name} has no lesson"

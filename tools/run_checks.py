@@ -2,6 +2,7 @@
 
     python -m tools.run_checks lint unit lessons      (make test)
     python -m tools.run_checks slow solutions         (make test-slow)
+    python -m tools.run_checks browser                (make test-browser)
 
 A part that fails does not stop the others. The last line counts tests over all parts.
 """
@@ -12,12 +13,12 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 
-from tools.notebooks import LESSON_ENV, ROOT
+from tools.notebooks import LESSON_ENV, ROOT, is_kept
 
 NO_TESTS = 5  # pytest's exit status when it found none
 KEYS = ("tests", "failures", "errors", "skipped")  # of its report
@@ -30,7 +31,7 @@ IN_PAIRS = ["-n", "2", "--dist", "loadscope"]
 
 @dataclass
 class Result:
-    """How one part went: tests that passed, failed and were skipped, and what else to say about it."""
+    """How one part went: tests that passed, failed (with names) and were skipped, and what else to say about it."""
 
     part: str
     ok: bool
@@ -39,6 +40,7 @@ class Result:
     skipped: int = 0
     note: str = ""
     seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """Return the part's line: `unit tests ok 120 passed, coverage 93 %, 31 s`."""
@@ -65,16 +67,21 @@ def lint() -> Result:
 
 def pytest(part: str, *arguments: str) -> Result:
     """Run pytest and count its tests from the report that it writes for machines."""
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         status = command("pytest", "-q", f"--junitxml={report}", *arguments)
-        suites = ElementTree.parse(report).getroot().iter("testsuite") if report.exists() else []
-        rows = [{key: int(suite.get(key, 0)) for key in KEYS} for suite in suites]
+        root = ElementTree.parse(report).getroot() if report.exists() else ElementTree.Element("none")
+    rows = [{key: int(suite.get(key, 0)) for key in KEYS} for suite in root.iter("testsuite")]
+    cases = root.iter("testcase")
+    names = [f"{c.get('classname')} {c.get('name')}" for c in cases if {"failure", "error"} & {e.tag for e in c}]
     total = {key: sum(row[key] for row in rows) for key in KEYS}
     failed = total["failures"] + total["errors"]
     passed = total["tests"] - failed - total["skipped"]
     note = "no tests" if status == NO_TESTS else ""
-    return Result(part, status in (0, NO_TESTS), passed, failed, total["skipped"], note)
+    return Result(
+        part, status in (0, NO_TESTS), passed, failed, total["skipped"], note, time.perf_counter() - start, names
+    )
 
 
 def unit() -> Result:
@@ -94,9 +101,18 @@ def slow() -> Result:
     return pytest("slow tests", "tests", "-m", "slow")
 
 
+def browser() -> Result:
+    """The lessons in JupyterLab, and the built site, in a browser. Packages and browser are fetched if missing."""
+    if command("tools.extras", "site", "browser"):
+        return Result("browser tests", False, note="packages are missing, see above")
+    if command("tools.chromium"):
+        return Result("browser tests", False, note="no browser, see above")
+    return pytest("browser tests", "tests/browser", *IN_PAIRS)
+
+
 def notebooks(part: str, folder: str) -> Result:
     """Run every notebook of a folder and compare each cell's output with the stored one."""
-    found = sorted((ROOT / folder).glob("*.ipynb"))
+    found = sorted(path for path in (ROOT / folder).glob("*.ipynb") if not is_kept(path))
     if not found:
         return Result(part, True, note="none yet")
     result = pytest(part, *NBVAL, *IN_PAIRS, *(path.relative_to(ROOT).as_posix() for path in found))
@@ -113,6 +129,7 @@ PARTS = {
     "unit": unit,
     "lessons": lambda: notebooks("lessons", "notebooks"),
     "slow": slow,
+    "browser": browser,
     "solutions": lambda: notebooks("solutions", "notebooks/solutions"),
 }
 

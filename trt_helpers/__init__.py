@@ -17,6 +17,7 @@ except ImportError as error:
         sys.exit(str(error))
     raise
 
+from .async_execution import InferenceFuture, infer_async
 from .data_dependent import data_dependent_plan
 from .decoder import MaskedWordDecoder
 from .decoding_graph import export_decoder
@@ -28,10 +29,12 @@ from .explain import explain
 from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_engine
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
-from .plots import draw_profiles
+from .pipeline import Pipeline, PipelineFuture
+from .plots import draw_profiles, draw_timeline, draw_waterfall
 from .sentences import fill_in
-from .streams import Stream
+from .streams import Event, Gate, Stream, copy_async, default_stream, pinned_empty
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
+from .timeline import Timeline, overlap_ms
 
 __version__ = "0.1.0"
 
@@ -61,15 +64,41 @@ __all__ = [
     # lesson 2: bindings and profiles
     "describe_profiles",
     "draw_profiles",
+    "EngineExplorer",
+    "engine_facts",
+    "render_engine",
     # lesson 3: setting shapes
     "data_dependent_plan",
-    # masked-word decoding
+    "ShapePlayground",
+    "request_facts",
+    "render_request",
+    # lesson 4: asynchronous execution and streams
+    "Event",
+    "Gate",
+    "copy_async",
+    "default_stream",
+    "pinned_empty",
+    "infer_async",
+    "InferenceFuture",
+    "Pipeline",
+    "PipelineFuture",
+    "Timeline",
+    "overlap_ms",
+    "draw_timeline",
+    "StreamTimeline",
+    "measure_streams",
+    "explain_streams",
+    "render_timeline",
+    # lesson 5: masked-word decoding
     "load_masked_lm",
     "export_onnx",
     "tokenize",
     "find_masks",
     "decode_top_k",
     "fill_in",
+    "FillInTheBlank",
+    "render_words",
+    "draw_words",
     # lesson 6: what TensorRT 8 code calls (trt_helpers.legacy has the rest)
     "get_binding_idxs",
     "get_output_tensors",
@@ -78,6 +107,21 @@ __all__ = [
     # lesson 7: making it fast
     "export_decoder",
     "MaskedWordDecoder",
+    "draw_waterfall",
     # an error text that you cannot place
     "explain",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The views, at first use: they need ipywidgets, for which a server that only infers has no use."""
+    if name in __all__:
+        from . import views
+
+        return getattr(views, name)
+    raise AttributeError(f"module 'trt_helpers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What completion offers: also what is not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from weakref import WeakKeyDictionary
@@ -13,7 +14,7 @@ import torch
 from .backend import device, trt
 from .errors import TensorRTError, log_line, recognise
 from .log import first_error, logger
-from .streams import Stream
+from .streams import Event, Stream
 from .tensors import IOTensor, input_names, io_tensors, output_names
 
 Shape = tuple[int, ...]
@@ -216,6 +217,16 @@ def infer(
     Raises:
         TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
     """
+    # Both are kept here until the work is done: what was converted lives nowhere else.
+    inputs, outputs = prepare(context, inputs, outputs, convert)
+    _run(context, stream)
+    return outputs
+
+
+def prepare(
+    context: trt.IExecutionContext, inputs: Tensors, outputs: dict[str, torch.Tensor] | None, convert: bool
+) -> tuple[Tensors, dict[str, torch.Tensor]]:
+    """Check, set shapes, allocate and bind: all of ``infer`` before the execution. Returns what is bound."""
     if isinstance(context, trt.ICudaEngine):
         raise TypeError("infer takes an execution context, this is an engine: engine.create_execution_context()")
     if context not in _kept:
@@ -233,8 +244,7 @@ def infer(
     else:
         _check_outputs(context, known, outputs)
     _set_addresses(context, outputs)
-    _run(context, stream)
-    return outputs
+    return inputs, outputs
 
 
 def _check_names(engine: trt.ICudaEngine, known: Mapping[str, IOTensor], inputs: Tensors) -> None:
@@ -286,14 +296,21 @@ def _check_outputs(context: trt.IExecutionContext, known: Mapping[str, IOTensor]
 
 def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
     """Execute and wait; without a stream, on the one that the context keeps for this."""
-    if stream is None:
-        stream = _kept[context].stream = _kept[context].stream or Stream()
+    stream = stream or own_stream(context)
+    execute(context, stream)
+    synchronize(stream)
+
+
+def own_stream(context: trt.IExecutionContext) -> Stream:
+    """The stream that a context keeps for requests which bring none. A stream that failed stays so: it is replaced."""
+    kept = _kept[context]
     try:
-        execute(context, stream)
-        synchronize(stream)
-    except TensorRTError:
-        _kept.pop(context, None)  # a stream stays failed for ever: the next request gets another
-        raise
+        if kept.stream is not None:
+            kept.stream.query()
+    except Exception:
+        kept.stream = None
+    kept.stream = kept.stream or Stream()
+    return kept.stream
 
 
 def execute(context: trt.IExecutionContext, stream: Stream) -> None:
@@ -330,16 +347,18 @@ def _named_tensor(words: str) -> str:
     return "?"
 
 
-def synchronize(stream: Stream) -> None:
-    """Wait for a stream.
+def synchronize(stream: Stream | Event) -> None:
+    """Wait for a stream, or for an event on it.
 
     Raises:
-        TensorRTError: work on it failed. The stream is of no use any more; the engine is.
+        TensorRTError: work on it failed. In the reference lane on the CPU only this stream is of no use any more;
+            after an error of CUDA the whole process has to be restarted.
     """
     try:
         stream.synchronize()
     except KeyboardInterrupt:
-        stream.synchronize()  # the work still reads and writes tensors that the interrupt would free
+        with suppress(Exception):  # the interrupt is told, not what failed meanwhile
+            stream.synchronize()  # the work still reads and writes tensors that the interrupt would free
         raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

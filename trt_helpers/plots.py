@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+if TYPE_CHECKING:
+    from .timeline import Span
 
 Shape = tuple[int, int]
 
@@ -42,6 +46,11 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
         label = f"{batch} x {sequence}: {words}"
         ax.annotate(label, (sequence, batch), (0, 12), textcoords="offset points", ha="center", bbox=_WHITE)
     _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
+    return to_png(figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The same figure gives the same bytes, with any release of matplotlib that draws it alike."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -68,3 +77,68 @@ def _axes(ax: Axes, shapes: Sequence[Shape]) -> None:
         axis.set_ticks([], minor=True)
         axis.set_major_formatter("{x:.0f}")
     ax.spines[["top", "right"]].set_visible(False)
+
+
+# Fill, hatching and label colour of each kind of work on a stream: told apart without colour.
+_KINDS = {
+    "copy in": ("#dbe7f6", "///", "#1d3d66"),
+    "execute": ("#cfe8d1", "", "#1b4d1f"),
+    "copy out": ("#f7e3c3", "\\\\\\", "#6b4300"),
+}
+_OTHER_KIND = ("#e6e6e6", "xxx", "#333333")
+
+
+def draw_timeline(spans: Sequence[Span], events: Mapping[str, float] | None = None) -> bytes:
+    """What each stream did, and when: a row for each stream, a bar for each span.
+
+    Parameters:
+        spans: from ``Timeline.spans()``; ``row`` is the stream, ``what`` the kind of work.
+        events: moments to mark, name to ms.
+
+    Returns:
+        A PNG. Say in its alt text which spans overlap.
+    """
+    rows = sorted({span.row for span in spans})
+    start = min(span.start_ms for span in spans)
+    figure = Figure(figsize=(9, 1.3 + 0.62 * len(rows)), dpi=100, layout="constrained")
+    ax = figure.subplots()
+    for span in spans:
+        fill, hatch, line = _KINDS.get(span.what, _OTHER_KIND)
+        place = (rows.index(span.row) - 0.32, 0.64)
+        left, width = span.start_ms - start, span.end_ms - span.start_ms
+        ax.broken_barh([(left, width)], place, facecolor=fill, edgecolor=line, hatch=hatch, linewidth=1)
+    for name, at in (events or {}).items():
+        ax.axvline(at - start, color="black", linestyle="--", linewidth=1)
+        ax.annotate(name, (at - start, -0.55), (3, 0), textcoords="offset points", fontsize=9, bbox=_WHITE)
+    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="ms", ylim=(len(rows) - 0.4, -0.8))
+    kinds = dict.fromkeys(span.what for span in spans)
+    ax.legend(handles=[_sample(kind) for kind in kinds], loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.28))
+    ax.spines[["top", "right"]].set_visible(False)
+    return to_png(figure)
+
+
+def _sample(kind: str) -> Rectangle:
+    """The kind's entry in the legend."""
+    fill, hatch, line = _KINDS.get(kind, _OTHER_KIND)
+    return Rectangle((0, 0), 1, 1, facecolor=fill, edgecolor=line, hatch=hatch, label=kind)
+
+
+def draw_waterfall(steps: Mapping[str, float]) -> bytes:
+    """What became of a time, one change after the other: a bar for each step, with its ms and the gain since the first.
+
+    Parameters:
+        steps: name to ms, in order.
+
+    Returns:
+        A PNG. Print the same times beside it.
+    """
+    first, longest = next(iter(steps.values())), max(steps.values())
+    figure = Figure(figsize=(9, 0.9 + 0.5 * len(steps)), dpi=100, layout="constrained")
+    ax = figure.subplots()
+    for row, ms in enumerate(steps.values()):
+        ax.barh(row, ms, height=0.6, facecolor="#cfe8d1", edgecolor="#1b4d1f")
+        ax.annotate(f"{ms:.0f} ms, {first / ms:.1f}x", (ms, row), (6, 0), textcoords="offset points", va="center")
+    ax.set(yticks=range(len(steps)), yticklabels=list(steps), xlabel="ms", xlim=(0, longest * 1.25))
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    return to_png(figure)

@@ -12,7 +12,8 @@ from functools import cache
 import onnx.parser
 import torch
 
-from trt_helpers import Stream, device, lane, logger, trt
+from trt_helpers import Gate, Stream, default_stream, device, infer, lane, logger, trt
+from trt_helpers.tensors import input_names
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 
@@ -164,52 +165,25 @@ def is_invalid(dims) -> bool:
     return False
 
 
-class Event:
-    """An event of the lane, with its handle."""
-
-    def __init__(self) -> None:
-        if device.type == "cuda":
-            self._event = torch.cuda.Event()
-            self._event.record()  # PyTorch makes the event at its first use
-            self.handle = self._event.cuda_event
-        else:
-            from trt_helpers.reference.cpu_stream import CpuEvent
-
-            self._event = CpuEvent()
-            self.handle = self._event.handle
-
-    def query(self) -> bool:
-        return self._event.query()
-
-    def synchronize(self) -> None:
-        self._event.synchronize()
+def warm(ctx, *streams) -> None:
+    """Run once on each stream: what a GPU does for the first time may wait for all streams, held ones too."""
+    if device.type == "cpu":
+        return
+    inputs = {name: tensor(*ctx.get_tensor_shape(name), fill=1) for name in input_names(ctx.engine)}
+    for stream in streams:
+        infer(ctx.engine.create_execution_context(), inputs, stream=stream)
 
 
 @contextmanager
 def held(stream):
-    """Work enqueued on the stream in this block does not start before its end."""
-    if device.type == "cuda":
-        with torch.cuda.stream(stream.torch_stream):
-            torch.cuda._sleep(2_000_000_000)  # about a second: no test takes as long to enqueue
+    """Work enqueued on the stream in this block does not start before its end. ``warm`` it first."""
+    with Gate() as gate:
+        gate.hold(stream)
         yield
-    else:
-        from trt_helpers.reference.cpu_stream import CpuGate
-
-        with CpuGate() as gate:
-            gate.hold(stream)
-            yield
 
 
 def default_stream_held():
     """``held`` for stream 0."""
-    if device.type == "cuda":
-
-        class Default:
-            torch_stream = torch.cuda.default_stream()
-
-        return held(Default)
-    from trt_helpers.reference.cpu_stream import default_stream
-
     return held(default_stream())
 
 

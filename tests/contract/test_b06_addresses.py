@@ -28,6 +28,9 @@ def test_rule_49_shape_values_are_read_at_enqueue():
     value[0], value[1] = 6, 2
     assert ctx.infer_shapes() == [] and ctx.get_tensor_shape("y") == (6, 2)
     stream = Stream()
+    assert ctx.execute_async_v3(stream.handle)  # once before it is held: nothing has to be loaded then
+    stream.synchronize()
+    y.fill_(-999)
     with held(stream):
         assert ctx.execute_async_v3(stream.handle)
         value[0], value[1] = 1, 1  # too late: it was read

@@ -9,7 +9,6 @@ from tests.contract.support import (
     LOOKUP,
     RELU,
     SMALL,
-    Event,
     bind,
     context,
     default_stream_held,
@@ -19,8 +18,9 @@ from tests.contract.support import (
     ready_relu,
     settle,
     tensor,
+    warm,
 )
-from trt_helpers import Stream, device, lane, trt
+from trt_helpers import Event, Stream, default_stream, device, lane, trt
 
 ENQUEUE = "IExecutionContext::enqueueV3: Error Code 3: API Usage Error (Parameter check failed, condition: "
 
@@ -67,6 +67,7 @@ def test_rule_55_aux_streams_are_accepted():
 def test_rule_56_true_means_enqueued_not_finished():
     ctx, x, y = ready_relu()
     stream = Stream()
+    warm(ctx, stream)
     with held(stream):
         assert ctx.execute_async_v3(stream.handle) is True
         if device.type == "cpu":  # a GPU would have to wait for the copy that the comparison makes
@@ -79,6 +80,7 @@ def test_rule_56_true_means_enqueued_not_finished():
 def test_rule_57_inputs_are_read_when_the_work_runs():
     ctx, x, y = ready_relu()
     stream = Stream()
+    warm(ctx, stream)
     with held(stream):
         assert ctx.execute_async_v3(stream.handle)
         x.fill_(7)  # too early: the work has not read it yet
@@ -89,6 +91,7 @@ def test_rule_57_inputs_are_read_when_the_work_runs():
 def test_rule_57_the_addresses_of_the_enqueue_count():
     ctx, x, y = ready_relu()
     stream, other = Stream(), tensor(2, 4, fill=5)
+    warm(ctx, stream)
     with held(stream):
         assert ctx.execute_async_v3(stream.handle)
         bind(ctx, x=other)
@@ -100,6 +103,7 @@ def test_rule_57_the_addresses_of_the_enqueue_count():
 def test_rule_58_the_input_consumed_event():
     ctx, _, _ = ready_relu()
     event, stream = Event(), Stream()
+    warm(ctx, stream)
     assert ctx.get_input_consumed_event() == 0
     assert ctx.set_input_consumed_event(event.handle) is True
     assert ctx.get_input_consumed_event() == event.handle
@@ -190,6 +194,7 @@ def test_rule_62_contexts_in_threads_of_their_own():
 @pytest.mark.skipif(lane.name != "reference", reason="TensorRT leaves one context in two threads undefined")
 def test_rule_62_one_context_in_two_threads_is_reported(log):
     ctx, x, y = ready_relu()
+    warm(ctx, default_stream())
     with default_stream_held():
         first = threading.Thread(target=ctx.execute_v2, args=([x.data_ptr(), y.data_ptr()],))
         first.start()
@@ -205,6 +210,7 @@ def test_rule_62_one_context_in_two_threads_is_reported(log):
 
 def test_rule_63_the_gil_is_released_while_execute_v2_waits():
     ctx, x, y = ready_relu()
+    warm(ctx, default_stream())
     with default_stream_held():
         waiting = threading.Thread(target=ctx.execute_v2, args=([x.data_ptr(), y.data_ptr()],))
         waiting.start()

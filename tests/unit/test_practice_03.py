@@ -12,6 +12,33 @@ def said(capsys) -> str:
     return "\n".join(line for line in capsys.readouterr().out.splitlines() if not line.startswith("["))
 
 
+# ---- request -------------------------------------------------------------------------------------------------
+
+
+def test_the_request_is_accepted(capsys):
+    practice.check_request({"left": (7, 2), "right": (7, 5)})
+    assert said(capsys) == "Right. As many rows for both, and each with its own columns."
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"left": (7, 2), "right": ...}, "Not solved yet"),
+        ({"left": (7, 2), "right": (7, 2)}, "right: (7, 2) does not fit"),
+        ({"left": (7, 2), "right": (1, 5)}, "together they do not fit: left (7, 2), right (1, 5)"),
+        ({"left": (7, 2), "right": (5,)}, "right: (5,) has 1 dimension"),
+        ({"left": (7, 2), "right": (-1, 5)}, "right: (-1, 5)"),
+        ({"left": (2, 2), "right": (2, 5)}, "'both' has shape (2, 7), expected (7, 7)"),
+        ({"left": (7, 2), "right": "(7, 5)"}, "right: "),
+        ({"left": (7, 2)}, "Expected a dictionary with the shapes of left and right."),
+        ((7, 5), "Expected a dictionary with the shapes of left and right."),
+    ],
+)
+def test_other_requests_are_told_why(capsys, request_, words):
+    practice.check_request(request_)
+    assert words in said(capsys)
+
+
 # ---- worst_bytes ---------------------------------------------------------------------------------------------
 
 

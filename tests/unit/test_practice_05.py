@@ -1,6 +1,7 @@
 """The checks of lesson 5's exercises: the right answer is accepted, each wrong one is told what is wrong."""
 
 import pytest
+import torch
 
 import trt_helpers as th
 from trt_helpers import practice
@@ -89,4 +90,46 @@ def test_every_mask_filled_is_accepted(capsys, bert):
 def test_other_completions_are_told_why(capsys, bert, make, words):
     lm, context = bert
     practice.check_complete(make(lm), lm, context)
+    assert words in said(capsys)
+
+
+def rate(engine, texts, most=4, mask=1, dtype=None, length=None, order=None):
+    context, scores = engine.create_execution_context(), []
+    for start in range(0, len(texts), most):
+        batch = sorted(texts[start : start + most], key=order) if order else texts[start : start + most]
+        longest = length or max(map(len, batch))
+        rows = [text + [0] * (longest - len(text)) for text in batch]
+        weights = [[1] * len(text) + [1 - mask] * (longest - len(text)) for text in batch]
+        wanted = {name: dtype or th.to_torch_dtype(engine.get_tensor_dtype(name)) for name in ("tokens", "weights")}
+        inputs = {"tokens": torch.tensor(rows), "weights": torch.tensor(weights)}
+        inputs = {name: tensor.to(wanted[name]).to(th.device) for name, tensor in inputs.items()}
+        scores += th.infer(context, inputs)["score"].tolist()
+    return scores
+
+
+@pytest.mark.parametrize("right", [rate, lambda e, t: rate(e, t, most=1), lambda e, t: rate(e, t, length=8)])
+def test_rated_texts_are_accepted(capsys, right):
+    practice.check_rate(right)
+    assert said(capsys) == "Right. Another model, other names, and your loop feeds it."
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda engine, texts: ..., "Not solved yet"),
+        (lambda engine, texts: rate(engine, texts, mask=0), "The padding was counted: 'weights' is 1 for a token"),
+        (lambda engine, texts: rate(engine, texts, most=9), "tokens: (9, 8) is outside profile 0"),
+        (lambda engine, texts: rate(engine, texts, dtype=torch.int64), "tokens: the tensor is torch.int64"),
+        (
+            lambda engine, texts: rate(engine, texts[:4]),
+            "Expected a list of 9 scores, one for each text, got 4",
+        ),
+        (lambda engine, texts: rate(engine, texts, order=len), "That is another text's score: keep their order."),
+        (lambda engine, texts: [0.0] * len(texts), "expected the score 3.0, got 0.0. Is 'weights' 1 for every token"),
+        (lambda engine, texts: torch.tensor(rate(engine, texts)), "one for each text, got Tensor"),
+        (lambda engine, texts: rate(engine, [text[:0] for text in texts]), "outside profile 0"),
+    ],
+)
+def test_other_ratings_are_told_why(capsys, wrong, words):
+    practice.check_rate(wrong)
     assert words in said(capsys)

@@ -17,6 +17,30 @@ def said(capsys) -> str:
     return capsys.readouterr().out
 
 
+def test_the_number_is_accepted(capsys):
+    practice.check_number(2 * 4 + 3)
+    assert said(capsys).startswith("Right.")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (3, "Binding 3 is 'scores'. Count the profiles from 0."),
+        (7, "Binding 7 is 'scores [profile 1]'."),
+        (8, "Binding 8 is 'image [profile 2]'."),
+        (12, "There is no binding 12: 3 profiles of 4 tensors are numbered 0 to 11."),
+        (-1, "There is no binding -1"),
+        ("11", "A binding's number is an integer, yours is str."),
+        (11.0, "A binding's number is an integer, yours is float."),
+        (True, "A binding's number is an integer, yours is bool."),
+    ],
+)
+def test_other_numbers_are_told_why(capsys, number, words):
+    practice.check_number(number)
+    out = said(capsys)
+    assert out.startswith("Not yet.") and words in out
+
+
 def test_right_types_are_accepted(capsys):
     practice.check_as_wanted(as_wanted)
     assert said(capsys).startswith("Right.")
@@ -118,6 +142,11 @@ def test_wrong_ports_are_told_why(capsys, wrong, words):
     practice.check_ported(wrong)
     out = said(capsys)  # what the lane logged comes before it
     assert "\nNot yet." in f"\n{out}" and words in out
+
+
+def test_an_untouched_number_is_met_kindly(capsys):
+    practice.check_number(...)
+    assert said(capsys).startswith("Not solved yet")
 
 
 @pytest.mark.parametrize("stub", [lambda *a: ..., lambda *a: None])

@@ -43,6 +43,13 @@ def test_nothing_to_run_claims_no_count(parts, capsys) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == "empty ok no tests, 0 s"
 
 
+def test_a_learners_kept_copy_is_not_run(monkeypatch, tmp_path) -> None:
+    for name in ("01_try.mine.ipynb", "01_try.mine-2.ipynb"):
+        (tmp_path / name).write_text("{}")
+    monkeypatch.setattr(run_checks, "ROOT", tmp_path)
+    assert run_checks.notebooks("lessons", ".").note == "none yet"
+
+
 def test_an_unknown_part_is_named(parts) -> None:
     with pytest.raises(SystemExit, match="no part is called nonsense; there are good"):
         run_checks.main(["nonsense"])

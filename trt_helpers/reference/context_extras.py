@@ -46,7 +46,7 @@ class ContextExtras:
         if self.profiler is None or self._last_run_ms is None:
             return False
         try:
-            self.profiler.report_layer_time("whole graph (ONNX Runtime, not TensorRT)", self._last_run_ms)
+            self.profiler.report_layer_time("whole graph (ONNX Runtime, not TensorRT)", self._last_run_ms())
         except Exception as error:  # it has nowhere to go: TensorRT's methods do not raise
             print(f"[ERROR] Exception caught in report_layer_time(): {error}")
         return True

@@ -6,7 +6,6 @@ Contract: B-7 (rules 54 to 65), B-9 (70, 71), B-10.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -121,7 +120,14 @@ def run_to_end(context: IExecutionContext, request: Request) -> None:
     for name, allocator in request.allocators.items():
         if name not in unsized:
             _allocate(context, request, name, allocator)
-    _run_and_deliver(context, request, unsized)
+    context.engine._device.drain(request.stream)
+    try:
+        for name, value in _run(context, request, unsized).items():
+            _deliver(context, request, name, value)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused("execution_failed", reason=first_line(error)) from None
 
 
 def _allocate(context: IExecutionContext, request: Request, name: str, allocator: rtx.IOutputAllocator) -> None:
@@ -134,22 +140,20 @@ def _allocate(context: IExecutionContext, request: Request, name: str, allocator
 
 
 def _run(context: IExecutionContext, request: Request, unsized: list[str]) -> dict:
-    """Run and take the time."""
+    """Run; take the time if anybody wants to know it."""
     engine = context.engine
     inputs = [_buffer(engine, name, shape, request) for name, shape in request.inputs.items()]
     outputs = [_buffer(engine, n, shape, request) for n, shape in request.outputs.items() if n not in unsized]
-    start = time.perf_counter()
+    stop = engine._device.stopwatch(request.stream) if context.profiler is not None else None
     values = engine._sessions.run(inputs, outputs, unsized, request.stream)
-    # On CUDA the run has only been enqueued: its time says nothing.
-    elapsed_ms = (time.perf_counter() - start) * 1000
-    context._last_run_ms = elapsed_ms if engine._sessions.device == "cpu" else None
+    context._last_run_ms = stop() if stop else None
     return values
 
 
 def _buffer(engine: object, name: str, shape: Shape, request: Request) -> Buffer:
     spec = engine._specs[name]
     # execute_v2 takes 0 for an empty input, ONNX Runtime does not; no byte of it is read.
-    address = request.addresses[name] or allocators.ALIGNMENT
+    address = request.addresses[name] or engine._device.somewhere()
     if name in request.values:
         address = request.values[name].ctypes.data
     return Buffer(name, spec.onnx_type, shape, address, on_host=spec.is_shape_tensor)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnxruntime as ort
+import torch
 
 Shape = tuple[int, ...]
 
@@ -99,6 +100,9 @@ class Sessions:
     ) -> dict[str, ort.OrtValue]:
         """Run on these addresses: to the end on the CPU, enqueued on ``stream`` on CUDA.
 
+        The default stream, 0, is the exception on CUDA. ONNX Runtime would take a stream of its own for it, so the
+        run waits for what is there, and the caller for the run, as TensorRT's warning says that it waits too.
+
         Parameters:
             unsized: outputs whose size is known only afterwards. ONNX Runtime allocates them.
 
@@ -118,7 +122,9 @@ class Sessions:
         for name in unsized:
             binding.bind_output(name, self.device)
         options = None
-        if self.device == "cuda":
+        if self.device == "cuda" and stream == 0:
+            torch.cuda.default_stream().synchronize()
+        elif self.device == "cuda":
             options = ort.RunOptions()
             options.add_run_config_entry("disable_synchronize_execution_providers", "1")
         session.run_with_iobinding(binding, options)

@@ -1,0 +1,167 @@
+"""Run all that needs no particular GPU on this machine's one, and write down what came of it: make test-gpu
+
+The page (default: docs/gpu_run.md) is written by this run and never by hand. In any lane: tests, every lesson with all
+its assertions (outputs compared where not tagged `lane-output`), and benchmarks/streams.py.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import torch
+
+from tools.notebooks import LESSON_ENV, ROOT, is_kept
+from tools.run_checks import NBVAL, Result, pytest
+from trt_helpers import device, lane
+from trt_helpers.doctor import facts
+
+TESTS = ["tests/contract", "tests/unit", "tests/clients", "tests/model"]
+ENDURANCE = ["tests/endurance/test_leaks.py"]
+WITHOUT_NVIDIA = """\
+Not run here, because this lane's runtime is a stand-in on ONNX Runtime: everything that only NVIDIA's engine can show.
+That is the twelve questions of `python -m trt_helpers verify` (among them how often the default stream is warned about,
+and what a profile switch keeps), the real input-consumed event, which fires before an execution ends, and every
+statement about TensorRT's speed."""
+
+
+def tests() -> list[Result]:
+    """The tests of the package, and ten thousand requests through contexts and pipelines."""
+    workers = [
+        "-n",
+        str(min(12, os.cpu_count() or 1)),
+        "--dist",
+        "loadfile",
+    ]  # each has engines of its own on the one GPU
+    return [
+        pytest("tests", *TESTS, "-m", "not slow", "-p", "no:cacheprovider", *workers),
+        pytest("endurance", *ENDURANCE, "-m", "slow", "-p", "no:cacheprovider"),
+    ]
+
+
+def lessons(folder: str) -> tuple[Result, int, int]:
+    """Every notebook of a folder: the result, and how many cells were compared, and only run."""
+    compared = run = 0
+    with tempfile.TemporaryDirectory() as copies:
+        for path in sorted(p for p in (ROOT / folder).glob("[0-9]*.ipynb") if not is_kept(p)):
+            notebook = nbformat.read(path, 4)
+            ignored = ignore_lane_outputs(notebook)
+            cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+            compared, run = compared + cells - ignored, run + ignored
+            nbformat.write(notebook, Path(copies) / path.name)
+        sanitize = ROOT / "tests" / "nbval_sanitize.cfg"
+        arguments = [sanitize.as_posix() if part.endswith(".cfg") else part for part in NBVAL]
+        workers = ["-n", "6", "--dist", "loadscope"]  # a notebook each
+        result = pytest(folder, *arguments, "-p", "no:cacheprovider", f"--rootdir={copies}", *workers, copies)
+    if result.passed + result.failed + result.skipped != compared + run:
+        result.ok, result.note = False, "not all cells were run"
+    return result, compared, run
+
+
+def ignore_lane_outputs(notebook: nbformat.NotebookNode) -> int:
+    """Let nbval run cells whose output depends on the lane without comparing it; return how many cells that are."""
+    ignored = 0
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and {"lane-output", "nbval-ignore-output"} & set(tags):
+            cell.metadata["tags"] = [*tags, "nbval-ignore-output"]
+            ignored += 1
+    return ignored
+
+
+def figures() -> dict:
+    """What benchmarks/streams.py measures, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "figures.json"
+        command = [sys.executable, "benchmarks/streams.py", "--json", str(out)]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **LESSON_ENV})
+        return json.loads(out.read_text()) if done.returncode == 0 else {}
+
+
+def page(results: list[Result], compared: int, only_run: int, measured: dict) -> str:
+    """The page as Markdown."""
+    parts = [
+        "# What ran on a GPU",
+        f"Written by `make test-gpu` on {datetime.date.today().isoformat()}, in the lane `{lane.name}`: {lane.why}.",
+        machine_table(),
+        "## Tests and lessons",
+        results_table(results),
+        f"Of the lessons' cells, learner's and solved, {compared} were compared with their stored outputs; "
+        f"{only_run} print what depends on the lane, and were run with their assertions.",
+        *failures(results),
+        "## Streams",
+        streams_table(measured),
+    ]
+    if lane.name == "reference":
+        parts += ["## Not run here", WITHOUT_NVIDIA]
+    return "\n\n".join(parts) + "\n"
+
+
+def machine_table() -> str:
+    """GPU, driver and versions."""
+    found = facts()
+    rows = {**found["machine"], "driver": driver(), "processor cores": str(os.cpu_count())}
+    rows |= {name: version for name, version in found["versions"].items() if version != "not installed"}
+    return "\n".join(["| machine | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def driver() -> str:
+    """The version of NVIDIA's driver."""
+    if not shutil.which("nvidia-smi"):
+        return "unknown"
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True).stdout.split("\n")[0].strip()
+
+
+def results_table(results: list[Result]) -> str:
+    """A row for each part."""
+    rows = [f"| {r.part} | {r.passed} | {r.failed} | {r.skipped} | {r.seconds:.0f} s |" for r in results]
+    return "\n".join(["| part | passed | failed | skipped | time |", "|---|---|---|---|---|", *rows])
+
+
+def failures(results: list[Result]) -> list[str]:
+    """A list of what failed, if anything did."""
+    names = [name for result in results for name in result.failures]
+    return ["Failed:", "\n".join(f"- `{name}`" for name in names)] if names else []
+
+
+def streams_table(measured: dict) -> str:
+    """The figures of benchmarks/streams.py."""
+    if not measured:
+        return "benchmarks/streams.py failed."
+    times = measured["overlap"]
+    share = times["two_contexts_busy_at_once_ms"] / times["total_ms"]
+    words = f"A timeline of 12 requests through the pipeline: {times['total_ms']:.1f} ms in all, "
+    words += f"for {share:.0%} of which both contexts were busy (copying or executing)."
+    return f"{measured['table']}\n\n{words}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run everything, write the page, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.gpu_run", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "gpu_run.md")
+    options = parser.parse_args(arguments)
+    if device.type != "cuda":
+        print(f"No GPU is in use here: {lane.why}. `make doctor` says what would change that.", file=sys.stderr)
+        return 2
+    print(f"{torch.cuda.get_device_name()}, lane {lane.name}", flush=True)
+    measured = figures()
+    results, compared, only_run = tests(), 0, 0
+    for folder in ("notebooks", "notebooks/solutions"):
+        result, cells, ignored = lessons(folder)
+        results.append(result)
+        compared, only_run = compared + cells, only_run + ignored
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page(results, compared, only_run, measured))
+    print("\n" + "\n".join(result.line() for result in results))
+    return 0 if measured and all(result.ok for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
