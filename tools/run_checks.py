@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools.notebooks import LESSON_ENV, ROOT, is_kept
+from tools.notebooks import LESSON_ENV, ROOT, stored_notebooks
 
 NO_TESTS = 5  # pytest's exit status when it found none
 KEYS = ("tests", "failures", "errors", "skipped")  # of its report
@@ -112,7 +112,7 @@ def browser() -> Result:
 
 def notebooks(part: str, folder: str) -> Result:
     """Run every notebook of a folder and compare each cell's output with the stored one."""
-    found = sorted(path for path in (ROOT / folder).glob("*.ipynb") if not is_kept(path))
+    found = stored_notebooks(ROOT / folder)
     if not found:
         return Result(part, True, note="none yet")
     result = pytest(part, *NBVAL, *IN_PAIRS, *(path.relative_to(ROOT).as_posix() for path in found))
