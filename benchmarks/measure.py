@@ -10,7 +10,7 @@ import torch
 
 import trt_helpers as th
 
-from . import agreement, machine, memory, profiles, rows, sentence_sets, timing
+from . import agreement, machine, memory, overlap, profiles, rows, sentence_sets, timing
 from .operations import OperationCounter
 
 SLOW_SENTENCES = 200
@@ -45,6 +45,9 @@ def everything(turns: int, count: int | None, say: Say) -> dict:
     report["sets"] = {name: _one_set(name, made, products, turns, count, say) for name in sentence_sets.SETS}
     say("one large batch")
     report["large batch"] = _large_batch(made["Decoder"], products, 6 * turns)
+    if th.device.type == "cuda":
+        say("overlapping")
+        report["overlap"] = overlap.measured(sentence_sets.read("mixed"), 2 * turns)
     say("profiles")
     report["profile"] = _profiles(made["Decoder"], min(count or 400, 400))
     sizes = {name: report["sets"]["mixed"]["rows"][name]["size"] for name in made}

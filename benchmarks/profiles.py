@@ -21,8 +21,8 @@ from . import rows
 STEPS = {
     "tokenise": ("bulk_tokenizer.py problems_and_ids",),
     "sort": ("buckets.py sorted_batches",),
-    "fill the inputs": ("decoder.py fill",),
-    "run the engine": ("execution.py infer",),
+    "fill the inputs": ("in_flight.py fill",),
+    "run the engine": ("in_flight.py enqueue", "in_flight.py results"),
     "ids to words": ("bulk_tokenizer.py candidates", "decoder.py put"),
 }
 

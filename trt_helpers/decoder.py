@@ -10,11 +10,12 @@ length so that little padding is computed, and asks an engine that decodes insid
 from __future__ import annotations
 
 import hashlib
-import math
 import operator
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import chain, islice
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,12 +29,12 @@ from .bulk_tokenizer import BulkTokenizer
 from .decoding_graph import OUTPUTS, POSITIONS, export_decoder
 from .engine import build_plan, load_engine, save_plan
 from .errors import TensorRTError
-from .execution import infer
+from .in_flight import Slot, Streams, read_ahead
 from .masked_lm import INPUTS, Candidate, load_masked_lm, load_tokenizer, longest_sequence
 from .progress import is_wanted
 from .sentences import Filled
-from .streams import Stream
 from .tensors import tensor_names
+from .timeline import Timeline
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 # What a batch may have in tokens, padding included. On two CPU cores 1024 to 4096 were equally fast, smaller and
 # larger ones slower, and 1024 took the least memory; for a GPU it has not been measured.
 TOKENS = {"cpu": 1024, "cuda": 16384}
+# How many batches are with the device at once. On the CPU a second one would only wait for the cores of the first.
+IN_FLIGHT = {"cpu": 1, "cuda": 3}
 WINDOW = 4096  # sentences that are sorted together
 LONG_LIST = 1000  # sentences from which on a progress bar is shown
 
@@ -77,18 +80,30 @@ class MaskedWordDecoder:
         engine: built from ``export_decoder``, one optimization profile for each length bucket.
         tokenizer: the model's own, a fast one.
         tokens: the size of a batch in tokens, padding included; default: 1024 on the CPU, 16384 on a GPU.
+        in_flight: how many batches may be with the device at once; default: 1 on the CPU, 3 on a GPU. With two or
+            more, the next window of sentences is tokenised in a thread meanwhile.
 
     Attributes:
         plan: the file that the engine came from; ``MaskedWordDecoder.from_plan(decoder.plan)`` makes another decoder
             in a worker process, without PyTorch's weights and without a build. None if it came from no file.
+        timeline: set it to a ``Timeline`` and it gets a span for every copy, execution and list that is tokenised.
 
     Raises:
-        ValueError: the engine was built from something else, or the tokenizer is not a fast one.
+        ValueError: the engine was built from something else, the tokenizer is not a fast one, or ``in_flight`` is
+            less than 1.
     """
 
     def __init__(
-        self, engine: trt.ICudaEngine, tokenizer: PreTrainedTokenizerBase, *, tokens: int | None = None
+        self,
+        engine: trt.ICudaEngine,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        tokens: int | None = None,
+        in_flight: int | None = None,
     ) -> None:
+        self._in_flight = IN_FLIGHT[device.type] if in_flight is None else in_flight
+        if self._in_flight < 1:
+            raise ValueError(f"in_flight is the number of batches with the device at once, at least 1; got {in_flight}")
         self.plan: Path | None = None
         self._buckets = _buckets_of(engine)
         self._tokens = TOKENS[device.type] if tokens is None else tokens
@@ -97,11 +112,14 @@ class MaskedWordDecoder:
         self._most = engine.get_tensor_shape(OUTPUTS[0])[1]
         self._engine = engine
         self._contexts: dict[int, trt.IExecutionContext] = {}
-        masks = max(bucket.masks for bucket in self._buckets)
-        self._buffers = _Buffers(max(self._tokens, longest), masks, self._most, self._tokenizer)
+        self._streams = Streams()
+        self._idle: list[Slot] = []
+        self.timeline: Timeline | None = None
 
     @classmethod
-    def from_pretrained(cls, source: str | Path | None = None, *, tokens: int | None = None) -> MaskedWordDecoder:
+    def from_pretrained(
+        cls, source: str | Path | None = None, *, tokens: int | None = None, in_flight: int | None = None
+    ) -> MaskedWordDecoder:
         """Load a model, export it, build its plan and load that. ONNX file and plan are cached and found again.
 
         Parameters:
@@ -115,13 +133,18 @@ class MaskedWordDecoder:
         tokens = TOKENS[device.type] if tokens is None else tokens
         # The plan takes twice as much, so that other decoders on it have a choice.
         plan, engine = _built(export_decoder(lm), make_buckets(longest_sequence(lm), 2 * tokens))
-        decoder = cls(engine, lm.tokenizer, tokens=tokens)
+        decoder = cls(engine, lm.tokenizer, tokens=tokens, in_flight=in_flight)
         decoder.plan = plan
         return decoder
 
     @classmethod
     def from_plan(
-        cls, plan: str | Path, source: str | Path | None = None, *, tokens: int | None = None
+        cls,
+        plan: str | Path,
+        source: str | Path | None = None,
+        *,
+        tokens: int | None = None,
+        in_flight: int | None = None,
     ) -> MaskedWordDecoder:
         """Load a plan that is already built: no weights of PyTorch, no export, no build.
 
@@ -133,7 +156,7 @@ class MaskedWordDecoder:
             TensorRTError: there is no such plan, or it does not fit this machine.
             ValueError: it is a plan of something else.
         """
-        decoder = cls(load_engine(plan), load_tokenizer(source), tokens=tokens)
+        decoder = cls(load_engine(plan), load_tokenizer(source), tokens=tokens, in_flight=in_flight)
         decoder.plan = Path(plan)
         return decoder
 
@@ -158,6 +181,7 @@ class MaskedWordDecoder:
 
         Parameters:
             window: how many sentences are read ahead and sorted together. A smaller one answers sooner and pads more.
+                With several batches in flight, a second window is read as well.
 
         Raises:
             ValueError: ``top_k`` or ``window`` is out of range. Raised here and now, before a sentence is read.
@@ -186,10 +210,8 @@ class MaskedWordDecoder:
                 yield from batch.window.results
 
     def _batches(self, sentences: Iterable[str], window: int) -> Iterator[_Batch]:
-        """Read a window, sort it into batches. Nothing is read before it is needed."""
-        remaining = iter(sentences)
-        while chunk := list(islice(remaining, window)):
-            problems, ids = self._tokenizer.problems_and_ids(chunk)
+        """Sort every window into batches. Nothing is read before it is needed."""
+        for chunk, problems, ids in self._tokenised(sentences, window):
             current = _Window(chunk, problems)
             good = np.array([i for i, problem in enumerate(problems) if not problem], dtype=np.int64)
             lengths, masks = [len(ids[i]) for i in good], [ids[i].count(self._tokenizer.mask_id) for i in good]
@@ -199,64 +221,71 @@ class MaskedWordDecoder:
                 rows = good[chosen]
                 yield _Batch(current, rows, [ids[i] for i in rows], bucket)
 
+    def _tokenised(self, sentences: Iterable[str], window: int) -> Iterator[tuple[list[str], list[str], list]]:
+        """Windows with their problems and token ids. With batches in flight, the next is tokenised in a thread."""
+        remaining = iter(sentences)
+        windows = iter(lambda: list(islice(remaining, window)), [])
+        if self._in_flight == 1:
+            for chunk in windows:
+                yield chunk, *self._encoded(chunk)
+            return
+        with ThreadPoolExecutor(1) as thread:
+            for chunk, coming in read_ahead(((chunk, thread.submit(self._encoded, chunk)) for chunk in windows), 1):
+                yield chunk, *coming.result()
+
+    def _encoded(self, chunk: list[str]) -> tuple[list[str], list[list[int]]]:
+        with self.timeline.host_span("tokenise") if self.timeline else nullcontext():
+            return self._tokenizer.problems_and_ids(chunk)
+
     def _run(self, batches: Iterable[_Batch]) -> Iterator[tuple[_Batch, np.ndarray, np.ndarray]]:
         """Every batch through the engine, in order: with its ids and probabilities, each (masks, 32).
 
-        The one place where work is handed to the device: who overlaps batches does it here. The arrays are valid
-        until the next batch is asked for.
+        The one place where work is handed to the device. The arrays are valid until the next batch is asked for.
         """
-        for batch in batches:
-            if not batch.ids:
-                yield batch, np.empty((0, self._most), np.int64), np.empty((0, self._most), np.float32)
-                continue
-            inputs, outputs = self._buffers.fill(batch.ids)
-            infer(self._context(batch.bucket), inputs, outputs)
-            yield batch, outputs[OUTPUTS[0]].cpu().numpy(), outputs[OUTPUTS[1]].cpu().numpy()
+        busy: deque[Slot] = deque()
+        try:
+            enqueued = (self._enqueued(batch, busy) for batch in batches)
+            for batch, slot in read_ahead(enqueued, self._in_flight - 1):
+                if slot is None:
+                    yield batch, np.empty((0, self._most), np.int64), np.empty((0, self._most), np.float32)
+                else:
+                    yield batch, *slot.results()
+                    self._idle.append(busy.popleft())
+        except TensorRTError:
+            self._streams = Streams()  # one that failed is of no use any more
+            raise
+        finally:
+            _wait_for(busy)  # whoever stops half-way leaves work behind, which still writes
+            self._idle.extend(busy)
+
+    def _enqueued(self, batch: _Batch, busy: deque[Slot]) -> tuple[_Batch, Slot | None]:
+        """Give the batch a slot and enqueue it; one without sentences needs none."""
+        if not batch.ids:
+            return batch, None
+        slot = self._idle.pop() if self._idle else self._new_slot()
+        slot.fill(batch.ids)
+        self._streams.enqueue(self._context(batch.bucket), slot, self.timeline)
+        busy.append(slot)
+        return batch, slot
+
+    def _new_slot(self) -> Slot:
+        masks = max(bucket.masks for bucket in self._buckets)
+        return Slot(max(self._tokens, self._buckets[-1].longest), masks, self._most, self._tokenizer)
 
     def _context(self, bucket: int) -> trt.IExecutionContext:
         """A context for each bucket, made when first needed: switching profiles would forget the shapes."""
         if bucket not in self._contexts:
-            context, stream = self._engine.create_execution_context(), Stream()
+            context, stream = self._engine.create_execution_context(), self._streams.execution
             context.set_optimization_profile_async(bucket, stream.handle)  # raises where others return False
             stream.synchronize()
             self._contexts[bucket] = context
         return self._contexts[bucket]
 
 
-class _Buffers:
-    """Memory for the largest batch, used by every batch: addresses stay the same, and nothing is allocated again.
-
-    On a GPU each input has pinned memory on the host too, where it is filled before it is copied.
-    """
-
-    def __init__(self, tokens: int, masks: int, top_k: int, tokenizer: BulkTokenizer) -> None:
-        sizes = dict.fromkeys(INPUTS, tokens) | {POSITIONS: 2 * masks}
-        on_gpu = device.type == "cuda"
-        self._host = {name: torch.zeros(size, dtype=torch.int64, pin_memory=on_gpu) for name, size in sizes.items()}
-        self._inputs = {name: host.to(device) for name, host in self._host.items()}
-        dtypes = zip(OUTPUTS, (torch.int64, torch.float32), strict=True)
-        self._outputs = {name: torch.empty(masks * top_k, dtype=dtype, device=device) for name, dtype in dtypes}
-        self._top_k, self._mask_id, self._pad_id = top_k, tokenizer.mask_id, tokenizer.pad_id
-
-    def fill(self, ids: list[list[int]]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-        """Pad the sentences to the longest. Returns inputs and outputs of just that size, valid until the next call."""
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        used = np.arange(lengths.max()) < lengths[:, None]
-        padded = np.full(used.shape, self._pad_id)
-        padded[used] = np.fromiter(chain.from_iterable(ids), np.int64, lengths.sum())
-        places = np.argwhere(padded == self._mask_id)
-        types = np.zeros(used.shape, np.int64)
-        values = dict(zip((*INPUTS, POSITIONS), (padded, types, used, places), strict=True))
-        inputs = {name: self._copied(name, value) for name, value in values.items()}
-        shape = (len(places), self._top_k)
-        return inputs, {name: flat[: math.prod(shape)].view(shape) for name, flat in self._outputs.items()}
-
-    def _copied(self, name: str, value: np.ndarray) -> torch.Tensor:
-        host = self._host[name][: value.size].view(value.shape)
-        host.copy_(torch.from_numpy(value))
-        if device.type == "cpu":
-            return host
-        return self._inputs[name][: value.size].view(value.shape).copy_(host, non_blocking=True)
+def _wait_for(slots: Iterable[Slot]) -> None:
+    for slot in slots:
+        with suppress(TensorRTError):
+            slot.results()
 
 
 # ---- plans ------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -32,7 +33,9 @@ class Timeline:
     def __init__(self) -> None:
         self._origin = default_stream().record_event()
         self._origin.synchronize()  # streams are not in order: another one's work could start before this is reached
+        self._started = time.perf_counter()
         self._recorded: list[tuple[str, str, Event, Event]] = []
+        self._on_host: list[Span] = []
 
     @contextmanager
     def span(self, stream: Stream, row: str, what: str) -> Iterator[None]:
@@ -41,9 +44,17 @@ class Timeline:
         yield
         self._recorded.append((row, what, start, stream.record_event()))
 
+    @contextmanager
+    def host_span(self, what: str) -> Iterator[None]:
+        """What the calling thread does inside the block is one span, in a row of that name, by the computer's clock."""
+        start = time.perf_counter()
+        yield
+        start_ms, end_ms = ((at - self._started) * 1000 for at in (start, time.perf_counter()))
+        self._on_host.append(Span(what, what, start_ms, end_ms))
+
     def spans(self) -> list[Span]:
         """Wait for the work, and return its spans in the order of their starts. Work that failed has none."""
-        measured = []
+        measured = list(self._on_host)
         for row, what, start, end in self._recorded:
             with suppress(Exception):  # told to whoever waits for the work itself
                 end.synchronize()

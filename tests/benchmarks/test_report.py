@@ -70,6 +70,19 @@ def test_a_missed_goal_is_said(measured, break_it, missed):
     assert "missed by" in report.page(measured)
 
 
+def test_a_gpu_has_goals_and_a_section_of_its_own(measured):
+    rate = {"median": 3e4, "low": 2e4, "high": 4e4}
+    timeline = {"ms": 100.0, "tokenise": 0.4, "execute": 0.9}
+    share = {"median": 0.75, "low": 0.7, "high": 0.8}
+    measured["overlap"] = {"sentences": 40_000, "rates": {"decoder": rate}, "of the tokenizer's rate": share}
+    measured["overlap"]["timeline"] = timeline
+    assert list(found(measured).values()) == [False, False, True]
+    measured["sets"]["short"]["rows"]["Pipeline"]["ours is faster by"]["median"] = 101
+    assert list(found(measured).values()) == [True, False, True]
+    page = report.page(measured)
+    assert "| decoder | 30,000 (20,000 to 40,000) |" in page and "| execute | 90% |" in page and "for a GPU" in page
+
+
 def test_the_best_peer_is_the_fastest_that_is_not_ours(measured):
     rows = measured["sets"]["short"]["rows"]
     assert report.best_peer(rows) == "OnnxRuntime"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections import deque
 from itertools import islice
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import trt_helpers as th
 from trt_helpers import decoder as decoder_module
 from trt_helpers.decoder import MaskedWordDecoder
+from trt_helpers.in_flight import read_ahead
 
 TOLERANCE = 1e-5 if th.device.type == "cpu" else 5e-3
 GOOD = [
@@ -20,10 +22,10 @@ GOOD = [
 ]
 
 
-@pytest.fixture(scope="module")
-def decoder(tiny_bert_folder):
+@pytest.fixture(scope="module", params=[1, 3], ids="{} in flight".format)
+def decoder(tiny_bert_folder, request):
     """Batches of 64 tokens, so that a few sentences make several batches."""
-    return MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64)
+    return MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64, in_flight=request.param)
 
 
 def pytorchs(lm, sentence: str, k: int) -> list[list[tuple[str, float]]]:
@@ -115,8 +117,8 @@ def test_top_k_out_of_range_is_refused_before_anything_is_read(decoder, k):
 # ---- streaming ------------------------------------------------------------------------------------------------
 
 
-def test_stream_reads_no_more_than_a_window_ahead(decoder, tiny_bert):
-    taken = []
+def test_stream_reads_few_windows_ahead(decoder, tiny_bert):
+    taken, most = [], 2 if decoder._in_flight == 1 else 4  # windows: one answered, one tokenised, those in flight
 
     def endless():
         while True:
@@ -128,9 +130,9 @@ def test_stream_reads_no_more_than_a_window_ahead(decoder, tiny_bert):
     ahead = []
     for count, _ in enumerate(islice(results, 35), start=1):
         ahead.append(len(taken) - count)
-    assert max(ahead) < 2 * 10
+    assert max(ahead) < most * 10
     results.close()
-    assert len(taken) <= 50
+    assert len(taken) <= 35 + most * 10
 
 
 @pytest.mark.parametrize("window", [1, 3, 100])
@@ -160,9 +162,97 @@ def test_an_error_of_the_iterator_reaches_the_caller_and_the_decoder_stays_usabl
         yield from GOOD
         raise OSError("disk gone")
 
+    answered = []
     with pytest.raises(OSError, match="disk gone"):
-        list(decoder.stream(broken(), window=4))
+        answered += decoder.stream(broken(), window=4)
     assert decoder(GOOD[0])[0].problem == ""
+
+
+def test_what_was_read_before_an_error_of_the_iterator_is_answered(decoder):
+    def broken():
+        yield from GOOD * 4
+        raise OSError("disk gone")
+
+    answered = []
+    with pytest.raises(OSError, match="disk gone"):
+        for result in decoder.stream(broken(), window=5):
+            answered.append(result.sentence)
+    assert answered == GOOD * 4
+
+
+def test_whoever_stops_half_way_leaves_memory_for_the_next(decoder, tiny_bert):
+    idle = []
+    for _ in range(3):
+        results = decoder.stream(GOOD * 20, window=10)
+        next(results)
+        results.close()
+        idle.append(len(decoder._idle))
+    check(tiny_bert.lm, decoder(GOOD), GOOD, 5)
+    assert idle[0] >= decoder._in_flight and idle[0] == idle[1] == idle[2]
+
+
+def test_failed_work_is_raised_and_the_next_request_is_answered(decoder, tiny_bert, monkeypatch):
+    encoded = decoder._encoded
+
+    def beyond_the_vocabulary(chunk):
+        problems, ids = encoded(chunk)
+        return problems, [[*row[:-1], 10**6] for row in ids]
+
+    if th.device.type == "cuda":
+        pytest.skip("CUDA reads whatever lies there and says nothing")
+    monkeypatch.setattr(decoder, "_encoded", beyond_the_vocabulary)
+    with pytest.raises(th.TensorRTError, match="failed"):
+        decoder(GOOD)
+    monkeypatch.undo()
+    check(tiny_bert.lm, decoder(GOOD), GOOD, 5)
+
+
+def test_a_batch_is_enqueued_before_the_last_one_is_answered(tiny_bert_folder):
+    decoder = MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64, in_flight=3)
+    decoder(GOOD * 4)
+    with th.Gate() as gate:
+        gate.hold(decoder._streams.execution)
+        slots = deque()
+        batches = [decoder._enqueued(batch, slots) for batch in islice(decoder._batches(GOOD * 4, 100), 2)]
+        assert len(slots) == 2 and not any(slot.done.query() for slot in slots)
+    assert [len(slot.results()[0]) for _, slot in batches] == [
+        sum(row.count(decoder._tokenizer.mask_id) for row in batch.ids) for batch, _ in batches
+    ]
+
+
+def test_a_timeline_gets_what_the_decoder_does(tiny_bert_folder):
+    decoder = MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64, in_flight=2)
+    decoder.timeline = th.Timeline()
+    decoder(GOOD)
+    spans = decoder.timeline.spans()
+    kinds = {"tokenise", "execute"} | ({"copy in", "copy out"} if th.device.type == "cuda" else set())
+    assert {span.what for span in spans} == kinds
+    first = {kind: next(s for s in spans if s.what == kind) for kind in kinds}
+    assert all(span.start_ms <= span.end_ms for span in spans)
+    assert first["tokenise"].end_ms <= first["execute"].end_ms
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_less_than_one_batch_in_flight_is_refused(decoder, tiny_bert_folder, count):
+    with pytest.raises(ValueError, match=f"at least 1; got {count}"):
+        MaskedWordDecoder.from_plan(decoder.plan, tiny_bert_folder, in_flight=count)
+
+
+def test_read_ahead_takes_more_and_keeps_the_order():
+    taken = []
+
+    def source():
+        for i in range(4):
+            taken.append(i)
+            yield i
+        raise OSError("gone")
+
+    handed_out = []
+    with pytest.raises(OSError, match="gone"):
+        for item in read_ahead(source(), 2):
+            handed_out.append((item, len(taken)))
+    assert handed_out == [(0, 3), (1, 4), (2, 4), (3, 4)]
+    assert list(read_ahead([], 2)) == [] and list(read_ahead("ab", 0)) == ["a", "b"]
 
 
 # ---- progress ---------------------------------------------------------------------------------------------------
@@ -233,7 +323,8 @@ def test_others_padding_does_not_reach_the_decoder(decoder, tiny_bert):
 
 
 @pytest.mark.slow
-def test_a_worker_process_gives_the_same_answers(decoder, tiny_bert_folder):
+def test_a_worker_process_gives_the_same_answers(tiny_bert_folder):
+    decoder = MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64)
     program = (
         "import sys; from trt_helpers import MaskedWordDecoder\n"
         "decoder = MaskedWordDecoder.from_plan(sys.argv[1], sys.argv[2], tokens=64)\n"
