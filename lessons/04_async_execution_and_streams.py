@@ -367,23 +367,28 @@ def enqueue(timeline, row, context, stream, tensors, host_in, host_out):
 
 
 # %% [markdown]
-# Six requests, taking turns. Before a slot's buffers are refilled, its last request must be done, and only that one:
+# Six requests, taking turns. Before a slot is refilled, its last request must be done, and only that one: its result is
+# read while the other slot works. (Nothing is masked, so the model gives each word back.)
 
 # %%
-timeline, last = th.Timeline(), {}
-for number in range(6):
-    row, context, used, *buffers = slots[number % 2]
-    if row in last:
-        last[row].synchronize()  # its result is complete: here it would be read, and the inputs refilled
-    enqueue(timeline, row, context, used, *buffers)
-    last[row] = used.record_event()
-spans = timeline.spans()
-{row: [span.what for span in spans if span.row == row] for row in ("stream 1", "stream 2")}
+words = ["paris", "baseball", "english", "nine", "topology", "france"]
+timeline, done, read = th.Timeline(), {}, []
+for number in range(len(words) + 2):
+    row, context, used, on_device, host_in, host_out = slots[number % 2]
+    if row in done:
+        done[row].synchronize()
+        read.append(lm.tokenizer.decode(host_out[0, 0].argmax()))
+    if number < len(words):
+        host_in["input_ids"].fill_(lm.tokenizer.convert_tokens_to_ids(words[number]))
+        enqueue(timeline, row, context, used, on_device, host_in, host_out)
+        done[row] = used.record_event()
+read
 
 # %% [markdown]
-# In each row the streams' order. Between the rows there is none, which is the point. This is when it happened:
+# This is when it happened. In each row the streams' order; between the rows there is none, which is the point:
 
 # %%
+spans = timeline.spans()
 assert th.device.type == "cuda" or th.overlap_ms(spans) > 0  # a GPU may be faster than this loop
 picture = th.draw_timeline(spans)
 Image(picture, alt="Two rows, one for each stream: three times copy in, execute, copy out. The rows run side by side.")
@@ -397,7 +402,7 @@ view = th.StreamTimeline(engine)
 view
 
 # %% [markdown]
-# One context on two streams at once is undefined, so there each execution waits for the one before:
+# With one context, each execution waits for the one before:
 
 # %%
 view.contexts.value = 1
@@ -414,8 +419,12 @@ Image(th.draw_streams(spans, 2, 1), alt="Two rows. Their executions take turns; 
 # %% [markdown]
 # ## The result later
 #
-# `th.infer_async` is `th.infer` without the wait: it returns a future, whose `result()` waits for its own event. Inputs
-# and outputs live until then (`trt_helpers/async_execution.py`).
+# `th.infer_async` is `th.infer` without the wait: it returns a future, whose `result()` waits for its own event
+# (`trt_helpers/async_execution.py`).
+#
+# Inputs and outputs must live until then. PyTorch gives a forgotten tensor's GPU memory away at once, unless
+# `tensor.record_stream` has told it of your stream. `stream.keep(tensor)` calls that (on the CPU the queue holds the
+# tensor), and `infer_async` and `copy_async` call `keep`. After a bare `execute_async_v3` it is up to you.
 
 # %%
 with th.Gate() as gate:

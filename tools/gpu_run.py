@@ -129,7 +129,7 @@ def streams_table(measured: dict) -> str:
         return "benchmarks/streams.py failed."
     times = measured["overlap"]
     share = times["two_contexts_busy_at_once_ms"] / times["total_ms"]
-    words = f"A timeline of 12 requests through the pipeline: {times['total_ms']:.1f} ms in all, "
+    words = f"A timeline of {times['requests']} through the pipeline: {times['total_ms']:.1f} ms in all, "
     words += f"for {share:.0%} of which both contexts were busy (copying or executing)."
     return f"{measured['table']}\n\n{words}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .backend import trt
-from .execution import Tensors, execute, own_stream, prepare, synchronize
+from .execution import Tensors, check_stream, execute, own_stream, prepare, synchronize
 from .streams import Event, Stream
 
 
@@ -61,9 +61,11 @@ def infer_async(
 
     Raises:
         TensorRTError: what is refused when the work is enqueued. What fails later is raised by ``result()``.
+        TypeError: the context or the stream is something else, an engine or a handle, say.
     """
+    check_stream(stream)
     inputs, outputs = prepare(context, inputs, outputs, convert)
-    stream = stream or own_stream(context)
+    stream = own_stream(context) if stream is None else stream
     try:
         execute(context, stream)
     finally:  # also when it is interrupted with the work in the queue

@@ -88,6 +88,14 @@ def _rebuild(key: str, log: str, facts: dict) -> TensorRTError:
     return TensorRTError(key, log, **facts)
 
 
+def not_a_stream(given: object) -> TypeError:
+    """For what takes a ``Stream`` and was given something else, most often the stream's handle."""
+    hint = "make one with trt_helpers.Stream()"
+    if isinstance(given, int):
+        hint = "pass the stream itself, not its handle, which only TensorRT's own calls take"
+    return TypeError(f"Expected a trt_helpers.Stream, got {type(given).__name__}: {hint}.")
+
+
 def fresh(error: Exception) -> Exception:
     """The error for one asker. Raised itself, it would keep every asker's frames, and what they hold, alive."""
     try:

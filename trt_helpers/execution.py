@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from .backend import device, trt
-from .errors import TensorRTError, log_line, recognise
+from .errors import TensorRTError, log_line, not_a_stream, recognise
 from .log import first_error, logger
 from .streams import Event, Stream
 from .tensors import IOTensor, input_names, io_tensors, output_names
@@ -216,7 +216,9 @@ def infer(
 
     Raises:
         TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
+        TypeError: the context or the stream is something else, an engine or a handle, say.
     """
+    check_stream(stream)
     # Both are kept here until the work is done: what was converted lives nowhere else.
     inputs, outputs = prepare(context, inputs, outputs, convert)
     _run(context, stream)
@@ -296,9 +298,15 @@ def _check_outputs(context: trt.IExecutionContext, known: Mapping[str, IOTensor]
 
 def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
     """Execute and wait; without a stream, on the one that the context keeps for this."""
-    stream = stream or own_stream(context)
+    stream = own_stream(context) if stream is None else stream
     execute(context, stream)
     synchronize(stream)
+
+
+def check_stream(stream: object) -> None:
+    """Refuse what is neither a stream nor None, before anything is set for it."""
+    if stream is not None and not isinstance(stream, Stream):
+        raise not_a_stream(stream)
 
 
 def own_stream(context: trt.IExecutionContext) -> Stream:

@@ -38,6 +38,9 @@ class Pipeline:
     Inputs are tensors in the computer's memory, copied before ``submit`` returns: they may be changed at once. Results
     are there as well, fresh tensors of their own (pinned, if there is a GPU), which stay valid as long as you hold
     them. Any thread may submit.
+
+    Raises:
+        TypeError: it was given an execution context instead of the engine.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Pipeline:
         depth: int = 2,
         timeline: Timeline | None = None,
     ) -> None:
+        if isinstance(engine, trt.IExecutionContext):
+            raise TypeError("Pipeline takes an engine and makes its own contexts, this is a context: context.engine")
         profiles = range(engine.num_optimization_profiles) if profiles is None else profiles
         if not profiles or depth < 1:
             raise ValueError(f"A pipeline needs a context and a depth of at least 1, got {profiles=} and {depth=}.")
@@ -74,16 +79,20 @@ class Pipeline:
         """The results of all requests, in their order. Requests are taken only as fast as they can be worked on.
 
         Parameters:
+            requests: any iterable. If it raises, the results of what it gave before come first, then its error.
             return_exceptions: yield a request's error in its place; default: raise it.
         """
         futures: deque[PipelineFuture] = deque()
         most = sum(lane.depth for lane in self._lanes)
-        for inputs in requests:
+        broken: list[Exception] = []
+        for inputs in _until_it_raises(requests, broken):
             futures.append(self.submit(inputs))
             while len(futures) >= most or (futures and futures[0].done()):
                 yield _outcome(futures.popleft(), return_exceptions)
         while futures:
             yield _outcome(futures.popleft(), return_exceptions)
+        if broken:
+            raise broken[0]
 
     def close(self) -> None:
         """Take no more requests, and wait for those in flight. Their results can still be asked for."""
@@ -97,6 +106,14 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _until_it_raises(requests: Iterable[Tensors], broken: list[Exception]) -> Iterator[Tensors]:
+    """The requests; what their source raises ends them and is put into ``broken``, to be raised in its turn."""
+    try:
+        yield from requests
+    except Exception as error:
+        broken.append(error)
 
 
 def _outcome(future: PipelineFuture, return_exceptions: bool) -> Outputs | Exception:
@@ -195,7 +212,7 @@ class _Lane:
                     future._outputs = {name: _on_host(tensor, stream) for name, tensor in outputs.items()}
             future._event = stream.record_event()
         except Exception as error:
-            future.settle(error)
+            future.settle(_told_of_the_profiles(error))
 
     def _to_device(self, name: str, staged: torch.Tensor) -> torch.Tensor:
         """Where the engine reads it. A shape input stays on the host, and so does a name that will be refused."""
@@ -251,6 +268,13 @@ class _Lane:
 
     def _span(self, what: str) -> AbstractContextManager[None]:
         return self._timeline.span(self._stream, self._row, what) if self._timeline else nullcontext()
+
+
+def _told_of_the_profiles(error: Exception) -> Exception:
+    """A shape that only this lane's profile refuses: the caller did not choose the lane."""
+    if isinstance(error, TensorRTError) and error.key == "shape_out_of_range":
+        return TensorRTError("pipeline_shape_out_of_range", error.log, **error.facts)
+    return error
 
 
 def _finished(future: PipelineFuture) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from .backend import device
-from .errors import TensorRTError
+from .errors import TensorRTError, not_a_stream
 
 __all__ = ["Event", "Gate", "Stream", "copy_async", "default_stream", "pinned_empty", "synchronize_all"]
 
@@ -38,8 +38,10 @@ def copy_async(target: torch.Tensor, source: torch.Tensor, stream: Stream) -> No
     it to a pinned buffer of its own, while the caller waits.
 
     Raises:
-        TensorRTError: the tensors differ in shape or dtype.
+        TensorRTError: the tensors differ in shape or dtype. TypeError: ``stream`` is none, but a handle, say.
     """
+    if not isinstance(stream, Stream):
+        raise not_a_stream(stream)
     if target.shape != source.shape or target.dtype != source.dtype:
         asked, wanted = f"{tuple(source.shape)} {source.dtype}", f"{tuple(target.shape)} {target.dtype}"
         raise TensorRTError("copy_does_not_fit", asked=asked, wanted=wanted)
@@ -53,9 +55,9 @@ def _copy(target: torch.Tensor, source: torch.Tensor) -> None:
         target.copy_(source, non_blocking=True)
 
 
-def pinned_empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def pinned_empty(shape: int | Sequence[int], dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """An uninitialised tensor in pinned memory of the computer, which a GPU reads and writes by itself.
 
     Without a GPU there is nothing to pin for, and it is ordinary memory.
     """
-    return torch.empty(tuple(shape), dtype=dtype, pin_memory=device.type == "cuda")
+    return torch.empty(shape, dtype=dtype, pin_memory=device.type == "cuda")

@@ -16,6 +16,7 @@ LESSON_MS = 240_000  # a lesson takes half a minute on two idle cores
 # JupyterLab shows errors as it shows stderr; no lesson writes to stderr otherwise.
 ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
 FILL_IN = "05_masked_word_decoding.ipynb"
+STREAMS = "04_async_execution_and_streams.ipynb"
 
 
 def stored_cells(name: str) -> list[nbformat.NotebookNode]:
@@ -116,13 +117,18 @@ def active_cell(page: Page) -> Locator:
 
 def run_down_to(page: Page, code: str) -> Locator:
     """Run cell after cell with Shift+Enter until the one with `code` is active; return that cell."""
+    return go_down_to(page, code, key="Shift+Enter")
+
+
+def go_down_to(page: Page, code: str, key: str = "ArrowDown") -> Locator:
+    """Press a key that leads to the next cell, until the one with `code` is active; return that cell."""
     cells = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").count()
     for place in range(cells):
         cell = active_cell(page)
         expect(cell).to_have_attribute("data-windowed-list-index", str(place))
         if code in (cell.locator(".cm-content").first.text_content() if cell.locator(".cm-content").count() else ""):
             return cell
-        page.keyboard.press("Shift+Enter")
+        page.keyboard.press(key)
     raise AssertionError(f"no cell has {code}")
 
 
@@ -152,3 +158,46 @@ def test_an_exercise_is_solved_wrongly_then_rightly_by_keyboard_alone(open_page,
     expect(said).not_to_contain_text("Not yet")
     picture(page, "lab-exercise-right")
     assert watch.complaints() == []
+
+
+def test_the_stream_timeline_of_lesson_4_follows_its_controls(open_page, lab, picture) -> None:
+    """From the keyboard: one context less, then one stream less; text, picture and table are measured anew."""
+    page, watch = open_page(viewport={"width": 1280, "height": 1600})
+    panel = open_notebook(page, lab, STREAMS)
+    go_down_to(page, "th.StreamTimeline(")
+    menu(page, "Run", "Run All Above Selected Cell")
+    page.keyboard.press("Control+Enter")
+    streams, contexts = (page.get_by_label(name, exact=True) for name in ("streams", "contexts"))
+    view = panel.locator(".jp-OutputArea-output").filter(has=streams)
+    says, rows = view.get_by_role("status"), view.get_by_role("row")
+    expect(says).to_contain_text("Two contexts on two streams", timeout=LESSON_MS)
+    assert panel.locator(ERROR).count() == 0
+    picture(view, "lab-streams-2-contexts-2")
+    seen = [view.get_by_role("img").get_attribute("src")]
+
+    streams.focus()
+    page.keyboard.press("Tab")
+    expect(contexts).to_be_focused()
+    choose_the_one_before(page)
+    expect(says).to_contain_text("only copies overlap. Two executions at once for 0.00 ms")
+    expect(view.get_by_role("img", name="One context on two streams at once is undefined")).to_be_visible()
+    expect(rows.filter(has_text=re.compile("^stream 2"))).to_have_count(6)
+    picture(view, "lab-streams-2-contexts-1")
+    seen.append(view.get_by_role("img").get_attribute("src"))
+
+    page.keyboard.press("Shift+Tab")
+    expect(streams).to_be_focused()
+    choose_the_one_before(page)
+    expect(says).to_contain_text("One stream does one thing after the other")
+    expect(rows.filter(has_text=re.compile("^stream 2"))).to_have_count(0)
+    expect(rows.filter(has_text=re.compile("^stream 1"))).to_have_count(12)
+    picture(view, "lab-streams-1-contexts-1")
+    seen.append(view.get_by_role("img").get_attribute("src"))
+    assert len(set(seen)) == 3 and view.get_by_role("alert").count() == 0
+    assert watch.complaints() == []
+
+
+def choose_the_one_before(page: Page) -> None:
+    """Open the list that has the focus and go up in it. (JupyterLab takes a closed one's arrows for itself.)"""
+    for key in ("Space", "ArrowUp", "Enter"):
+        page.keyboard.press(key)

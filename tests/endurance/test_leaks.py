@@ -105,7 +105,7 @@ def test_ten_thousand_requests_through_a_pipeline():
             invalid.pop()
         return invalid[number // 100 % len(invalid)]
 
-    words = ["the engine wants torch.int64", "(65,) is outside profile", "out of data bounds"]
+    words = ["the engine wants torch.int64", "(65,) is outside the pipeline's profile", "out of data bounds"]
     errors, threads = 0, threading.active_count()
     memory = alive = 0
     with Pipeline(lookup) as pipeline, logger.quietly():

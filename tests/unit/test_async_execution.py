@@ -131,3 +131,11 @@ def test_asking_for_an_old_failure_moves_no_newer_request(lookup_engine):
 def test_an_engine_is_no_context(adder_engine):
     with pytest.raises(TypeError, match="create_execution_context"):
         th.infer_async(adder_engine, inputs(1))
+
+
+@pytest.mark.parametrize("run", [th.infer, th.infer_async])
+def test_a_handle_where_a_stream_is_wanted_is_told_so_and_nothing_is_set(context, run):
+    stream = th.Stream()
+    with pytest.raises(TypeError, match=r"Expected a trt_helpers.Stream, got int: pass the stream itself"):
+        run(context, inputs(1), stream=stream.handle)
+    assert context.infer_shapes() != []  # no shape was set

@@ -44,7 +44,7 @@ def assert_answers(kinds: list[str], results: list) -> None:
     assert len(results) == len(kinds)
     words = {
         FAILS: "The enqueued work failed",
-        REFUSED: "ids: (9,) is outside profile",
+        REFUSED: "ids: (9,) is outside the pipeline's profile",
         WRONG_TYPE: "ids: the tensor is torch.float32",
         NO_REQUEST: "'NoneType' object has no attribute 'items'",
     }
@@ -99,7 +99,7 @@ def test_without_return_exceptions_the_error_is_raised_in_its_turn(engine):
     with th.Pipeline(engine) as pipeline, th.logger.quietly():
         results = pipeline.map([request(0), request(1, REFUSED), request(2)])
         assert next(results)["y"].tolist() == right(0)
-        with pytest.raises(th.TensorRTError, match="outside profile"):
+        with pytest.raises(th.TensorRTError, match="outside the pipeline's profile"):
             next(results)
 
 
@@ -180,6 +180,53 @@ def test_what_the_source_of_requests_raises_is_passed_on(engine):
         list(pipeline.map(requests()))
 
 
+@pytest.mark.parametrize("given", range(6))  # fewer than fit into the pipeline, as many, more
+def test_what_was_given_before_the_source_raised_comes_first(engine, given):
+    def requests():
+        yield from (request(number) for number in range(given))
+        raise OSError("no more data")
+
+    results = []
+    with th.Pipeline(engine) as pipeline, pytest.raises(OSError, match="no more data"):
+        for result in pipeline.map(requests()):
+            results.append(result)  # noqa: PERF402
+    assert_answers([GOOD] * given, results)
+
+
+def test_errors_of_requests_come_before_the_sources(engine):
+    def requests():
+        yield request(0)
+        yield request(1, REFUSED)
+        raise OSError("no more data")
+
+    with th.Pipeline(engine) as pipeline, th.logger.quietly():
+        results = pipeline.map(requests(), return_exceptions=True)
+        assert_answers([GOOD, REFUSED], [next(results), next(results)])
+        with pytest.raises(OSError, match="no more data"):
+            next(results)
+
+
+def test_a_context_is_no_engine(engine):
+    with pytest.raises(TypeError, match=r"takes an engine .* this is a context: context.engine"):
+        th.Pipeline(engine.create_execution_context())
+
+
+def test_a_shape_that_one_profile_refuses_names_it_and_says_why_it_was_asked():
+    import onnx.parser
+
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 17]> double (float[n] x) => (float[n] y) { y = Add(x, x) }'
+    )
+    profiles = [th.Profile(x=((1,), (4,), (high,))) for high in (8, 4)]
+    engine = th.load_engine(th.build_plan(model.SerializeToString(), profiles))
+    with th.Pipeline(engine) as pipeline, th.logger.quietly():
+        fits, error = pipeline.map([{"x": torch.ones(6)}] * 2, return_exceptions=True)
+    assert fits["y"].tolist() == [2.0] * 6
+    assert error.key == "pipeline_shape_out_of_range" and "condition: satisfyProfile" in error.log
+    assert "x: (6,) is outside the pipeline's profile 1, which accepts (1,) to (4,). 6 is more than 4" in str(error)
+    assert "every one of them must accept what you send" in str(error)
+
+
 def test_many_threads_may_submit(engine):
     answers = {}
 
@@ -232,7 +279,7 @@ def test_a_kept_error_keeps_nothing_else(engine):
         future = pipeline.submit({"ids": ids})
         depths = []
         for _ in range(3):
-            with pytest.raises(th.TensorRTError, match="outside profile") as caught:
+            with pytest.raises(th.TensorRTError, match="outside the pipeline's profile") as caught:
                 future.result()
             depths.append(len(caught.traceback))
         assert depths[0] == depths[1] == depths[2]

@@ -215,3 +215,32 @@ def test_one_gate_holds_several_streams(streams):
         assert [stream.query() for stream in streams] == [False, False]
     for stream in streams:
         stream.synchronize()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda handle: th.copy_async(full(0), full(1), handle),
+        lambda handle: th.Stream().wait_stream(handle),
+        lambda handle: th.Event().record(handle),
+        lambda handle: th.Stream().record_event().wait(handle),
+        lambda handle: th.Gate().hold(handle),
+        lambda handle: th.Timeline().span(handle, "row", "what").__enter__(),
+    ],
+)
+@pytest.mark.parametrize("handle", [0, 4096])
+def test_a_handle_is_no_stream_and_is_told_so(call, handle):
+    with pytest.raises(
+        TypeError, match=r"Expected a trt_helpers.Stream, got int: pass the stream itself, not its hand"
+    ):
+        call(handle)
+
+
+def test_what_is_no_stream_at_all_is_told_where_streams_come_from():
+    with pytest.raises(TypeError, match=r"got str: make one with trt_helpers.Stream\(\)"):
+        th.copy_async(full(0), full(1), "stream")
+
+
+@pytest.mark.parametrize(("shape", "made"), [(4, (4,)), ((2, 3), (2, 3)), ([2, 3], (2, 3)), (torch.Size([5]), (5,))])
+def test_pinned_empty_takes_what_torch_empty_takes(shape, made):
+    assert tuple(th.pinned_empty(shape).shape) == made

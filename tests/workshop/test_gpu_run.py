@@ -9,7 +9,12 @@ from trt_helpers import device
 
 MEASURED = {
     "table": "| work | new | 1.00 ms | 0.50 to 1.50 ms | 2.00x |",
-    "overlap": {"total_ms": 10.0, "two_executions_at_once_ms": 1.0, "two_contexts_busy_at_once_ms": 6.0},
+    "overlap": {
+        "requests": "12 requests of 64 x 128 tokens",
+        "total_ms": 10.0,
+        "two_executions_at_once_ms": 1.0,
+        "two_contexts_busy_at_once_ms": 6.0,
+    },
 }
 
 
@@ -38,7 +43,8 @@ def test_the_page_says_what_passed_what_failed_and_what_was_measured(monkeypatch
         "- `tests.unit test_x`",
         "70 were compared with their stored outputs; 30 print what depends on the lane",
         "| work | new | 1.00 ms | 0.50 to 1.50 ms | 2.00x |",
-        "10.0 ms in all, for 60% of which both contexts were busy",
+        "A timeline of 12 requests of 64 x 128 tokens through the pipeline: 10.0 ms in all, "
+        "for 60% of which both contexts were busy",
         "| driver | 580.1 |",
         "Not run this time: endurance.",
         "Not run here",
