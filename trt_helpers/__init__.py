@@ -19,6 +19,8 @@ except ImportError as error:
 
 from .async_execution import InferenceFuture, infer_async
 from .data_dependent import data_dependent_plan
+from .decoder import MaskedWordDecoder
+from .decoding_graph import export_decoder
 from .doctor import show_lane
 from .engine import Profile, build_plan, load_engine, save_plan
 from .errors import TensorRTError
@@ -98,6 +100,9 @@ __all__ = [
     "get_output_tensors",
     "infer_tensorrt",
     "save_engine",
+    # lesson 7: making it fast
+    "export_decoder",
+    "MaskedWordDecoder",
     # an error text that you cannot place
     "explain",
 ]

@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,12 +55,33 @@ def load_masked_lm(source: str | Path | None = None) -> MaskedLM:
         ValueError: it is no masked language model, or one of its files cannot be read.
     """
     source = MODEL_FOLDER if source is None else source
+    with _errors_that_help(source):
+        return _load(source)
+
+
+def load_tokenizer(source: str | Path | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model, without its weights: for whoever has a plan already.
+
+    Parameters:
+        source: as for ``load_masked_lm``.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``load_masked_lm``.
+    """
+    source = MODEL_FOLDER if source is None else source
+    with _errors_that_help(source):
+        return _load_tokenizer(source)
+
+
+@contextlib.contextmanager
+def _errors_that_help(source: str | Path) -> Iterator[None]:
+    """Loading raises many types of many packages: two are left, and they say what to do."""
     folder = Path(source)
     if not folder.exists() and (isinstance(source, Path) or folder.is_absolute()):
         raise FileNotFoundError(f"There is no folder '{source}'.")
     try:
         with _quiet_transformers():
-            lm = _load(source)
+            yield
     except OSError as error:
         if folder.is_dir():
             raise FileNotFoundError(f"The folder '{source}' holds no whole model: {_first_line(error)}") from None
@@ -75,7 +96,6 @@ def load_masked_lm(source: str | Path | None = None) -> MaskedLM:
         if type(error).__name__ != "SafetensorError":
             raise
         raise ValueError(f"The weights of '{source}' cannot be read: {_first_line(error)}") from None
-    return lm
 
 
 def _first_line(error: Exception) -> str:
@@ -83,7 +103,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _load(source: str | Path) -> MaskedLM:
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoModelForMaskedLM
 
     # "eager" attention is plain matmul and softmax: the graph that exporters and TensorRT know best.
     model, report = AutoModelForMaskedLM.from_pretrained(
@@ -92,6 +112,12 @@ def _load(source: str | Path) -> MaskedLM:
     if report["missing_keys"]:  # transformers would fill them with random numbers
         some = ", ".join(sorted(report["missing_keys"])[:3])
         raise ValueError(f"its file has no weights for {some}.")
+    return MaskedLM(model.eval(), _load_tokenizer(source), str(source))
+
+
+def _load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(source)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes up where no file is
         raise ValueError("it has no vocabulary (tokenizer.json or vocab.txt).")
@@ -100,7 +126,7 @@ def _load(source: str | Path) -> MaskedLM:
     missing = [name for name in INPUTS if name not in tokenizer.model_input_names]
     if missing:
         raise ValueError(f"its tokenizer makes no {', '.join(missing)}, so the model is not like BERT.")
-    return MaskedLM(model.eval(), tokenizer, str(source))
+    return tokenizer
 
 
 @contextlib.contextmanager
@@ -132,12 +158,19 @@ def export_onnx(lm: MaskedLM, path: str | Path | None = None) -> Path:
     Parameters:
         path: where to write; default: the cache, from where the next call takes it in no time.
     """
+    return saved(_export, lm, path, f"v{_EXPORT_VERSION}")
+
+
+def saved(
+    export: Callable[[MaskedLM], torch.onnx.ONNXProgram], lm: MaskedLM, path: str | Path | None, kind: str
+) -> Path:
+    """The file that an export writes: at ``path``, or in the cache, where a file of this model and kind is reused."""
     if path is None:
-        path = cache_folder() / f"masked-lm-{_fingerprint(lm.model)}-v{_EXPORT_VERSION}.onnx"
+        path = cache_folder() / f"masked-lm-{_fingerprint(lm.model)}-{kind}.onnx"
         if path.exists():
             return path
     path = Path(path)
-    program = _export(lm)
+    program = export(lm)
     with written_whole(path) as unfinished:  # two lessons at once: both write, neither reads half a file
         program.save(unfinished, external_data=False)
     return path
@@ -169,17 +202,34 @@ class _LogitsOnly(torch.nn.Module):
 
 def _export(lm: MaskedLM) -> torch.onnx.ONNXProgram:
     batch = torch.export.Dim("batch", min=BATCH[0], max=BATCH[1])
-    longest = min(SEQUENCE[1], lm.model.config.max_position_embeddings)
-    sequence = torch.export.Dim("sequence", min=SEQUENCE[0], max=longest)
+    sequence = torch.export.Dim("sequence", min=SEQUENCE[0], max=longest_sequence(lm))
     # A tensor of its own for each input: the exporter takes one tensor used three times for one input.
     example = {name: torch.ones(2, 16, dtype=torch.int64) for name in INPUTS}
+    dynamic = {name: {0: batch, 1: sequence} for name in INPUTS}
+    return to_onnx(_LogitsOnly(lm.model), example, dynamic, ["logits"])
+
+
+def longest_sequence(lm: MaskedLM) -> int:
+    """The largest number of tokens in a sentence, with the two that the tokenizer adds."""
+    return min(SEQUENCE[1], lm.model.config.max_position_embeddings)
+
+
+def to_onnx(
+    module: torch.nn.Module, example: dict[str, torch.Tensor], dynamic: dict[str, dict[int, object]], outputs: list[str]
+) -> torch.onnx.ONNXProgram:
+    """Export a module whose arguments are named as in ``example``, without a word from the exporter.
+
+    Parameters:
+        dynamic: for each input its dynamic axes, a ``torch.export.Dim`` each.
+        outputs: what to call the outputs.
+    """
     with _quiet_exporter():
         program = torch.onnx.export(
-            _LogitsOnly(lm.model).eval(),
+            module.eval(),
             kwargs=example,
-            dynamic_shapes={name: {0: batch, 1: sequence} for name in INPUTS},
-            input_names=list(INPUTS),
-            output_names=["logits"],
+            dynamic_shapes=dynamic,
+            input_names=list(example),
+            output_names=outputs,
             opset_version=20,
             dynamo=True,
             verbose=False,
@@ -221,16 +271,33 @@ def problem_with(lm: MaskedLM, sentence: object, longest: int | None = None) -> 
     Parameters:
         longest: the largest number of tokens, with the two that the tokenizer adds; default: the model's limit.
     """
+    if problem := not_text(sentence, lm.tokenizer.mask_token):
+        return problem
+    tokens = len(lm.tokenizer(sentence, truncation=False, verbose=False)["input_ids"])
+    return too_long(sentence, tokens, longest or lm.model.config.max_position_embeddings)
+
+
+def not_text(sentence: object, mask: str) -> str:
+    """What is wrong with a sentence before anybody counts its tokens; ``""`` if nothing is."""
     if not isinstance(sentence, str):
         return f"this is {type(sentence).__name__}, not text. Pass sentences as str."
     if not sentence.strip():
-        return f"it is empty. Write one with {lm.tokenizer.mask_token} where the word is missing."
-    longest = longest or lm.model.config.max_position_embeddings
-    tokens = len(lm.tokenizer(sentence, truncation=False, verbose=False)["input_ids"])
-    if tokens > longest:
-        start = f"{sentence[:30]!r}..."
-        return f"{start} has {tokens} tokens, at most {longest} are allowed. Shorten it, or split it."
+        return f"it is empty. Write one with {mask} where the word is missing."
     return ""
+
+
+def too_long(sentence: str, tokens: int, longest: int) -> str:
+    """What to say of a sentence with this many tokens; ``""`` if it has no more than ``longest``."""
+    if tokens <= longest:
+        return ""
+    return f"{sentence[:30]!r}... has {tokens} tokens, at most {longest} are allowed. Shorten it, or split it."
+
+
+def no_mask(sentence: str, mask: str) -> str:
+    """What to say of a sentence in which no word is missing; ``""`` if one is."""
+    if mask in sentence:
+        return ""
+    return f"it has no {mask}. Put {mask}, with brackets and capitals, where the word is missing."
 
 
 def tokenize(lm: MaskedLM, sentences: str | Sequence[str], **options: object) -> dict[str, torch.Tensor]:

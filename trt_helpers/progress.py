@@ -1,4 +1,4 @@
-"""A progress bar for builds, from TensorRT's own ``IProgressMonitor``."""
+"""A progress bar for builds, from TensorRT's own ``IProgressMonitor``; and whether bars are wanted at all."""
 
 from __future__ import annotations
 
@@ -52,12 +52,15 @@ class TqdmMonitor(trt.IProgressMonitor):
                 bar.close()
 
 
+def is_wanted() -> bool:
+    """Whether bars are shown where nobody says so: yes, unless ``TRT_HELPERS_PROGRESS=0``, as in tests."""
+    return os.environ.get("TRT_HELPERS_PROGRESS", "1") != "0"
+
+
 @contextmanager
 def progress_monitor(wanted: bool | None = None) -> Iterator[TqdmMonitor | None]:
-    """A monitor for one build, or None where no bar is wanted (``TRT_HELPERS_PROGRESS=0``, as in tests)."""
-    if wanted is None:
-        wanted = os.environ.get("TRT_HELPERS_PROGRESS", "1") != "0"
-    monitor = TqdmMonitor() if wanted else None
+    """A monitor for one build, or None where no bar is wanted."""
+    monitor = TqdmMonitor() if (is_wanted() if wanted is None else wanted) else None
     try:
         yield monitor
     finally:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .backend import device, trt
 from .execution import infer
-from .masked_lm import Candidate, MaskedLM, decode_top_k, find_masks, problem_with, tokenize
+from .masked_lm import Candidate, MaskedLM, decode_top_k, find_masks, no_mask, problem_with, tokenize
 
 
 class Filled(NamedTuple):
@@ -26,10 +26,7 @@ class Filled(NamedTuple):
 
 def _problem_with(lm: MaskedLM, sentence: object, longest: int) -> str:
     """As ``problem_with``, and there has to be a mask."""
-    problem, mask = problem_with(lm, sentence, longest), lm.tokenizer.mask_token
-    if not problem and mask not in sentence:
-        problem = f"it has no {mask}. Put {mask}, with brackets and capitals, where the word is missing."
-    return problem
+    return problem_with(lm, sentence, longest) or no_mask(sentence, lm.tokenizer.mask_token)
 
 
 def fill_in(lm: MaskedLM, context: trt.IExecutionContext, sentences: str | Sequence[str], k: int = 5) -> list[Filled]:

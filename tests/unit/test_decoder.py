@@ -1,0 +1,244 @@
+import subprocess
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+import trt_helpers as th
+from trt_helpers import decoder as decoder_module
+from trt_helpers.decoder import MaskedWordDecoder
+
+TOLERANCE = 1e-5 if th.device.type == "cpu" else 5e-3
+GOOD = [
+    "Paris is the [MASK] of France.",
+    "the [MASK] word is [MASK] a language",
+    "[MASK]",  # three tokens: shorter than any other
+    "a, b, c, [MASK], e " * 3 + "[MASK] [MASK]",
+    "[MASK] is a word.",
+]
+
+
+@pytest.fixture(scope="module")
+def decoder(tiny_bert_folder):
+    """Batches of 64 tokens, so that a few sentences make several batches."""
+    return MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64)
+
+
+def pytorchs(lm, sentence: str, k: int) -> list[list[tuple[str, float]]]:
+    encoded = lm.tokenizer(sentence, return_tensors="pt")
+    with torch.no_grad():
+        logits = lm.model(**encoded).logits[0]
+    places = (encoded["input_ids"][0] == lm.tokenizer.mask_token_id).nonzero().flatten()
+    tops = [logits[place].softmax(dim=-1).topk(k) for place in places]
+    return [
+        list(zip(lm.tokenizer.convert_ids_to_tokens(top.indices.tolist()), top.values.tolist(), strict=True))
+        for top in tops
+    ]
+
+
+def check(lm, results, sentences, k):
+    assert [r.sentence for r in results] == sentences
+    for result in results:
+        expected = pytorchs(lm, result.sentence, k)
+        assert [[c.word for c in mask] for mask in result.candidates] == [[word for word, _ in m] for m in expected]
+        found = np.array([[c.probability for c in mask] for mask in result.candidates])
+        np.testing.assert_allclose(found, np.array([[p for _, p in m] for m in expected]), atol=TOLERANCE)
+        assert result.problem == ""
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_answers_are_pytorchs_in_the_order_of_the_sentences(decoder, tiny_bert, k):
+    sentences = GOOD * 7
+    check(tiny_bert.lm, decoder(sentences, top_k=k), sentences, k)
+
+
+def test_one_sentence_may_be_passed_as_text(decoder, tiny_bert):
+    check(tiny_bert.lm, decoder(GOOD[1], top_k=3), [GOOD[1]], 3)
+
+
+def test_no_sentences_no_answers(decoder):
+    assert decoder([]) == []
+    assert list(decoder.stream([])) == []
+
+
+def test_a_bad_sentence_has_its_reason_and_does_not_lose_the_others(decoder, tiny_bert):
+    bad = ["No mask here.", "", None, 7, "word " * 80 + "[MASK].", "the [mask]"]
+    mixed = [sentence for pair in zip(bad, GOOD + GOOD[:1], strict=True) for sentence in pair]
+    results = decoder(mixed)
+    check(tiny_bert.lm, results[1::2], GOOD + GOOD[:1], 5)
+    problems = [r.problem for r in results[::2]]
+    says = [
+        "it has no [MASK]",
+        "it is empty",
+        "this is NoneType",
+        "this is int",
+        "has 84 tokens, at most 64",
+        "no [MASK]",
+    ]
+    assert all(words in problem for words, problem in zip(says, problems, strict=True)), problems
+    assert [r.candidates for r in results[::2]] == [[]] * 6
+    assert [r.sentence for r in results] == mixed
+
+
+def test_the_same_reasons_as_fill_in(decoder, tiny_bert):
+    bad = ["No mask here.", "", "  ", None, "word " * 80 + "[MASK]."]
+    context = tiny_bert.engine.create_execution_context()
+    assert [r.problem for r in decoder(bad)] == [r.problem for r in th.fill_in(tiny_bert.lm, context, bad)]
+
+
+def test_only_bad_sentences(decoder):
+    assert [bool(r.problem) for r in decoder(["no", "none"])] == [True, True]
+    assert [bool(r.problem) for r in decoder.stream(["no"] * 5, window=2)] == [True] * 5
+
+
+def test_a_sentence_of_nothing_but_masks(decoder, tiny_bert):
+    sentence = " ".join(["[MASK]"] * 62)
+    (result,) = decoder(sentence, top_k=2)
+    assert len(result.candidates) == 62
+    check(tiny_bert.lm, decoder([sentence, GOOD[0], sentence], top_k=2), [sentence, GOOD[0], sentence], 2)
+
+
+@pytest.mark.parametrize("k", [0, -1, 21])
+def test_top_k_out_of_range_is_refused_before_anything_is_read(decoder, k):
+    def unread():
+        raise AssertionError("a sentence was read")
+        yield
+
+    with pytest.raises(ValueError, match="top_k is 1 to 20"):
+        decoder(GOOD, top_k=k)
+    with pytest.raises(ValueError, match=f"got {k}"):
+        decoder.stream(unread(), top_k=k)
+
+
+# ---- streaming ------------------------------------------------------------------------------------------------
+
+
+def test_stream_reads_no_more_than_a_window_ahead(decoder, tiny_bert):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(GOOD[len(taken) % 5])
+            yield taken[-1]
+
+    results = decoder.stream(endless(), window=10)
+    assert taken == [], "nothing is read before the first answer is asked for"
+    ahead = []
+    for count, _ in enumerate(islice(results, 35), start=1):
+        ahead.append(len(taken) - count)
+    assert max(ahead) < 2 * 10
+    results.close()
+    assert len(taken) <= 50
+
+
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_stream_keeps_the_order_for_every_window(decoder, tiny_bert, window):
+    sentences = GOOD * 3
+    check(tiny_bert.lm, list(decoder.stream(iter(sentences), window=window)), sentences, 5)
+
+
+def test_two_streams_of_one_decoder_may_take_turns(decoder):
+    alone = decoder(GOOD)
+    first, second = decoder.stream(GOOD, window=2), decoder.stream(GOOD[::-1], window=2)
+    pairs = list(zip(first, second, strict=True))
+    words = [[[c.word for c in mask] for mask in r.candidates] for r in alone]
+    assert [[[c.word for c in mask] for mask in a.candidates] for a, _ in pairs] == words
+    assert [[[c.word for c in mask] for mask in b.candidates] for _, b in pairs] == words[::-1]
+
+
+def test_stream_refuses_a_single_text_and_an_empty_window(decoder):
+    with pytest.raises(TypeError, match="for one sentence call the decoder itself"):
+        decoder.stream("Paris is the [MASK].")
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        decoder.stream(GOOD, window=0)
+
+
+def test_an_error_of_the_iterator_reaches_the_caller_and_the_decoder_stays_usable(decoder):
+    def broken():
+        yield from GOOD
+        raise OSError("disk gone")
+
+    with pytest.raises(OSError, match="disk gone"):
+        list(decoder.stream(broken(), window=4))
+    assert decoder(GOOD[0])[0].problem == ""
+
+
+# ---- progress ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "setting", "shown"), [(6, "1", False), (1000, "1", True), (1000, "0", False)])
+def test_a_bar_for_long_lists_only(decoder, monkeypatch, count, setting, shown):
+    seen = []
+
+    class Bar(decoder_module.tqdm):
+        def __init__(self, *args, **kwargs):
+            seen.append(not kwargs["disable"])
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(decoder_module, "tqdm", Bar)
+    monkeypatch.setenv("TRT_HELPERS_PROGRESS", setting)
+    decoder(["[MASK] word"] * count)
+    assert seen == [shown]
+
+
+# ---- plans --------------------------------------------------------------------------------------------------------
+
+
+def test_plan_is_built_once(decoder, tiny_bert_folder, monkeypatch, cache):
+    monkeypatch.setattr(decoder_module, "build_plan", lambda *_: pytest.fail("built again"))
+    again = MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64)
+    assert again.plan == decoder.plan and again.plan.parent == cache
+    assert again(GOOD) == decoder(GOOD)
+
+
+def test_a_damaged_plan_is_built_again(decoder, tiny_bert_folder):
+    whole = decoder.plan.read_bytes()
+    decoder.plan.write_bytes(whole[:-100])
+    assert MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64)(GOOD) == decoder(GOOD)
+    assert len(decoder.plan.read_bytes()) >= len(whole) - 100
+
+
+def test_from_plan_needs_no_model(decoder, tiny_bert_folder, monkeypatch):
+    monkeypatch.setattr(decoder_module, "load_masked_lm", lambda *_: pytest.fail("loaded PyTorch's weights"))
+    other = MaskedWordDecoder.from_plan(decoder.plan, tiny_bert_folder, tokens=32)
+    assert [r.candidates[0][0].word for r in other(GOOD)] == [r.candidates[0][0].word for r in decoder(GOOD)]
+
+
+def test_a_plan_of_something_else_is_refused(adder_plan, tiny_bert, tmp_path):
+    for plan, inside in ((adder_plan, "x, w, y"), (tiny_bert.plan, "attention_mask, logits")):
+        path = th.save_plan(plan, tmp_path / "other.plan")
+        with pytest.raises(ValueError, match="made from export_decoder's ONNX file; this one has") as caught:
+            MaskedWordDecoder.from_plan(path)
+        assert inside in str(caught.value)
+
+
+def test_from_plan_of_a_missing_file_says_so(tmp_path):
+    with pytest.raises(th.TensorRTError, match="no.plan"):
+        MaskedWordDecoder.from_plan(tmp_path / "no.plan")
+
+
+def test_decoders_may_share_an_engine(decoder, tiny_bert):
+    other = MaskedWordDecoder(decoder._engine, tiny_bert.lm.tokenizer, tokens=64)
+    assert other(GOOD) == decoder(GOOD)
+    assert other.plan is None
+
+
+def test_others_padding_does_not_reach_the_decoder(decoder, tiny_bert):
+    lm = tiny_bert.lm
+    mine = MaskedWordDecoder(decoder._engine, lm.tokenizer, tokens=64)
+    lm.tokenizer(GOOD, padding="max_length", max_length=5, truncation=True)  # changes the Rust part for good
+    assert mine(GOOD) == decoder(GOOD)
+
+
+@pytest.mark.slow
+def test_a_worker_process_gives_the_same_answers(decoder, tiny_bert_folder):
+    program = (
+        "import sys; from trt_helpers import MaskedWordDecoder\n"
+        "decoder = MaskedWordDecoder.from_plan(sys.argv[1], sys.argv[2], tokens=64)\n"
+        "print(*decoder(sys.argv[3:]), sep='\\n')"
+    )
+    command = [sys.executable, "-c", program, str(decoder.plan), str(tiny_bert_folder), *GOOD]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(result) for result in decoder(GOOD)]
