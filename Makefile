@@ -28,7 +28,7 @@ ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 LESSON ?=
 LAB_ARGS ?=
 
-.PHONY: help setup lab test test-slow test-browser test-gpu lint site notebooks pristine doctor constraints clean
+.PHONY: help setup lab test test-slow test-browser test-gpu bench lint site notebooks pristine doctor constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -64,6 +64,9 @@ test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extr
 
 test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU, in any lane (writes docs/gpu_run.md)
 	@$(RUN) -m tools.gpu_run
+
+bench: $(SETUP)  ## measure ways to fill in masked words side by side, 15 minutes (writes benchmarks/results)
+	@$(RUN) -m benchmarks
 
 lint: $(SETUP)  ## style of code, lessons and notebooks
 	@$(RUN) -m tools.run_checks lint

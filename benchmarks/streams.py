@@ -3,7 +3,7 @@
     python benchmarks/streams.py [--json FILE]
 
 All variants of a comparison run in turns, so that whatever else the machine does falls on all. Printed are medians
-over the rounds and the ratio of each round's times. It asserts nothing. On the CPU lane every execution has one thread.
+over the rounds, and the median of each round's ratio. It asserts nothing. On the CPU every execution has one thread.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def compare(comparison: str, variants: dict[str, Callable[[], object]], rounds: 
 
 
 def load_engine() -> th.trt.ICudaEngine:
-    """The course's BERT with two copies of one profile, a context for each."""
+    """The course's BERT with three copies of one profile, one for each context that is alive at a time."""
     profile = th.Profile.same(INPUTS, (1, 4), (8, 128), (8, 128))
     with th.logger.quietly():
-        return th.load_engine(th.build_plan(th.export_onnx(th.load_masked_lm()), [profile] * 2, progress=False))
+        return th.load_engine(th.build_plan(th.export_onnx(th.load_masked_lm()), [profile] * 3, progress=False))
 
 
 def contexts_at_once(engine: th.trt.ICudaEngine, sequence: int = 32, count: int = 8) -> list[Row]:
@@ -99,8 +99,10 @@ def requests(count: int, sequence: int) -> Iterator[dict[str, torch.Tensor]]:
 def pipeline_against_sequential(engine: th.trt.ICudaEngine, sequence: int = 128) -> list[Row]:
     """Requests of 8 x 128 tokens with their copies: one after the other, and through a pipeline."""
     count = 24 if ON_GPU else 4
-    context = engine.create_execution_context()
-    pipeline = th.Pipeline(engine)
+    context, stream = engine.create_execution_context(), th.Stream()
+    context.set_optimization_profile_async(2, stream.handle)
+    stream.synchronize()
+    pipeline = th.Pipeline(engine, [0, 1])
 
     def plain() -> None:
         for inputs in requests(count, sequence):
@@ -115,7 +117,6 @@ def pipeline_against_sequential(engine: th.trt.ICudaEngine, sequence: int = 128)
         for _ in pipeline.map(requests(count, sequence)):
             pass
 
-    stream = th.Stream()
     variants = {"one after the other": plain, "pipeline, two contexts": piped}
     if ON_GPU:
         variants = {"one after the other, pinned copies": pinned, "one after the other, .cpu()": plain, **variants}
@@ -132,7 +133,7 @@ def _one_with_pinned_copies(context: th.trt.IExecutionContext, stream: th.Stream
         staged = th.pinned_empty(tensor.shape, tensor.dtype).copy_(tensor)
         on_device[name] = torch.empty_like(tensor, device=th.device)
         th.copy_async(on_device[name], staged, stream)
-    logits = th.infer_async(context, on_device, stream=stream)._outputs["logits"]
+    logits = th.infer_async(context, on_device, stream=stream).outputs["logits"]
     result = th.pinned_empty(logits.shape, logits.dtype)
     th.copy_async(result, logits, stream)
     stream.synchronize()
@@ -140,7 +141,10 @@ def _one_with_pinned_copies(context: th.trt.IExecutionContext, stream: th.Stream
 
 
 def copies(megabytes: int = 256) -> list[Row]:
-    """To the GPU, from pageable and from pinned memory: until the call returns, and until the copy is done."""
+    """To the GPU, from pageable and from pinned memory: until the copy is done, and until the call returns.
+
+    The second is not taken in turns: what is enqueued before would still be running.
+    """
     if not ON_GPU:
         return []
     size, stream = megabytes * 2**20 // 4, th.Stream()
@@ -156,7 +160,7 @@ def copies(megabytes: int = 256) -> list[Row]:
 
     done = compare(f"copy of {megabytes} MiB, until done", {k: lambda k=k: until_done(k) for k in sources})
     returned = []
-    for kind in sources:  # each alone: the one enqueued before would still be running
+    for kind in sources:
         taken = []
         for _ in range(ROUNDS):
             start = time.perf_counter()
@@ -172,7 +176,7 @@ def copies(megabytes: int = 256) -> list[Row]:
 def overlap(engine: th.trt.ICudaEngine) -> dict[str, float]:
     """From a timeline of a pipeline: for how much of the time that anything ran, two contexts ran at once."""
     timeline, count = th.Timeline(), 12 if ON_GPU else 4
-    with th.Pipeline(engine, timeline=timeline) as pipeline:
+    with th.Pipeline(engine, [0, 1], timeline=timeline) as pipeline:
         for _ in range(2):  # the first time loads and allocates
             for _ in pipeline.map(requests(count, 128)):
                 pass
@@ -203,7 +207,7 @@ def main() -> None:
     options = parser.parse_args()
     engine = load_engine()
     rows = contexts_at_once(engine) + pipeline_against_sequential(engine) + copies()
-    figures = {"rows": [asdict(row) for row in rows], "overlap": overlap(engine)}
+    figures = {"rows": [asdict(row) for row in rows], "table": markdown(rows), "overlap": overlap(engine)}
     print(markdown(rows))
     print("\n".join(f"{name}: {value:.1f}" for name, value in figures["overlap"].items()))
     if options.json:

@@ -591,4 +591,5 @@ practice.check_keeping(Keeping)
 # <details><summary>3. An output shows -1 although all inputs are set. What now?</summary>
 # Its size depends on the data: give the context an output allocator.</details>
 #
-# **Next:** real sentences in real batches, in [lesson 5, masked-word decoding](05_masked_word_decoding.ipynb).
+# **Next:** what happens after `execute_async_v3` returns, in
+# [lesson 4, async execution and streams](04_async_execution_and_streams.ipynb).

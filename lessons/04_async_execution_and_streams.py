@@ -4,9 +4,8 @@
 # At the end you have a picture, measured on your machine, of copies and executions that overlap, and can say for each
 # of them what it waits for.
 #
-# **You learn** what `execute_async_v3` returning means; four races and what ends each: reading too early, overwriting
-# too early, a producer and a consumer on other streams; pinned memory; two contexts at once; double buffering; a
-# pipeline; CUDA graphs.<br>
+# **You learn** what `execute_async_v3` returning means; four races and what ends each; pinned memory; two contexts at
+# once; double buffering; a pipeline; CUDA graphs.<br>
 # **You need** [lesson 1](01_core_concepts.ipynb) and [lesson 3](03_setting_shapes.ipynb).<br>
 # **Time** 45 minutes.
 
@@ -16,7 +15,7 @@ import time
 
 import onnx.parser
 import torch
-from IPython.display import Image
+from IPython.display import HTML, Image
 
 import trt_helpers as th
 
@@ -26,9 +25,8 @@ th.show_lane()
 # %% [markdown]
 # ## Returned is not done
 #
-# The BERT, with two copies of one profile: later two contexts will run at the same time, and TensorRT for RTX wants a
-# profile for each. In the reference lane on the CPU an execution takes all cores. We give it one, so that there is
-# room for a second.
+# The BERT, with a profile for each of two contexts, as TensorRT for RTX asks for. In the reference lane on the CPU an
+# execution would take all cores; with one, there is room for a second.
 
 # %%
 os.environ["TRT_HELPERS_THREADS"] = "1"  # of no effect on a GPU
@@ -39,8 +37,7 @@ engine = th.load_engine(th.build_plan(th.export_onnx(lm), [profile, profile]))
 engine.num_optimization_profiles
 
 # %% [markdown]
-# A context, its stream, and tensors for four sentences of 32 tokens. The first run loads what later ones reuse, so it
-# is not the one to measure:
+# A context, its stream, and tensors for four sentences of 32 tokens. The first run loads what later ones reuse:
 
 
 # %%
@@ -71,10 +68,9 @@ assert enqueued and (th.device.type == "cuda" or returned < done / 2)
 print(f"returned after {1000 * returned:.2f} ms, done after {1000 * done:.2f} ms")
 
 # %% [markdown]
-# The call only puts work into a queue. On a GPU the queue is a CUDA stream, which the GPU works through by itself. (A
-# small model runs so fast there that putting its kernels into the queue can take as long as running them: hence no
-# relation is asserted on a GPU.) In the reference lane on the CPU a stream is a worker thread with the same promises:
-# first in, first out, and nothing about other streams.
+# The call only puts work into a queue. On a GPU that is a CUDA stream. (A small model runs so fast there that filling
+# the queue can take as long as the work: no relation is asserted.) In the reference lane on the CPU it is a worker
+# thread with the same promises: first in, first out, and nothing about other streams.
 #
 # ## Too early
 #
@@ -102,7 +98,7 @@ stream.synchronize()
 y.tolist()
 
 # %% [markdown]
-# A race that is lost once in a thousand runs teaches nothing. So we decide who wins. A `th.Gate` holds a stream until
+# A race that is lost once in a thousand runs teaches nothing, so we decide who wins. A `th.Gate` holds a stream until
 # the end of its `with` block: what is enqueued meanwhile has certainly not begun.
 #
 # **Before you run the next cell:** `y` is set to -1, the execution is accepted, and we read `y` while the stream is
@@ -136,8 +132,7 @@ stream.synchronize()
 y.tolist()
 
 # %% [markdown]
-# That waits for everything in the queue. An *event* is a mark at one place in it. Others can ask whether the stream has
-# passed it, or wait for it:
+# That waits for everything in the queue. An *event* is a mark at one place in it, to ask about or to wait for:
 
 # %%
 with th.Gate() as gate:
@@ -149,13 +144,12 @@ finished.synchronize()
 print("after waiting:", finished.query())
 
 # %% [markdown]
-# `th.Event` is PyTorch's `torch.cuda.Event` on a GPU, `th.Stream` its stream (`trt_helpers/streams.py`). Nothing is
-# re-implemented there.
+# On a GPU `th.Event` and `th.Stream` are PyTorch's own (`trt_helpers/streams.py`).
 #
 # ## Overwritten too early
 #
-# The other end of the work. Its inputs are read when it runs. Somebody else refills `x` on a stream of their own; the
-# new values lie in pinned memory, of which more below:
+# The other end of the work: its inputs. Somebody refills `x` on another stream, from pinned memory (of which more
+# below):
 
 # %%
 copying = th.Stream()
@@ -188,8 +182,8 @@ stream.synchronize()
 y.tolist()
 
 # %% [markdown]
-# 200 instead of 2, and no complaint. TensorRT can say when it has read its inputs: it records an event of ours, the
-# *input-consumed event*. The copy waits for that, on its stream, while our program goes on:
+# 200 instead of 2, and no complaint. TensorRT records an event of ours when it has read its inputs, the *input-consumed
+# event*. The copy waits for that, on its stream, while our program goes on:
 
 # %%
 consumed = th.Event()
@@ -205,9 +199,8 @@ copying.synchronize()
 y.tolist(), x.tolist()
 
 # %% [markdown]
-# Doubled first, then refilled. The event's handle is all that the context has: keep the event alive, and take it away
-# with handle 0. (In the reference lane it fires when the execution ends: ONNX Runtime does not say when it has read its
-# inputs. Later than TensorRT, never too early.)
+# Doubled first, then refilled. The context has only the event's handle: keep the event alive, and take it away with 0.
+# (In the reference lane it fires when the execution ends: later than TensorRT, never too early.)
 
 # %%
 doubler.set_input_consumed_event(0), doubler.get_input_consumed_event()
@@ -228,9 +221,8 @@ copying.synchronize()
 y.tolist()
 
 # %% [markdown]
-# The execution did not wait, since nobody told it to: it doubled the old `x`. Two streams know nothing of each other.
-# `wait_stream` ties them together: what is enqueued on `stream` from now on waits for what `copying` has been given so
-# far. Nobody waits in Python.
+# The old `x` was doubled: two streams know nothing of each other. `wait_stream` ties them together: what is enqueued on
+# `stream` from now on waits for what `copying` has been given so far. Nobody waits in Python.
 
 # %%
 fill(x, 1)
@@ -263,14 +255,14 @@ result.tolist()
 doubler.execute_async_v3(0), th.default_stream().synchronize()
 
 # %% [markdown]
-# It works, with a warning: TensorRT waits more than it needs to. With a stream of your own there is none.
+# It works, with a warning: TensorRT waits more than it needs to.
 #
 # ## Pinned memory
 #
-# A GPU reads and writes the computer's memory by itself only if that memory is *pinned*: it may not be moved. From
-# ordinary, pageable memory CUDA first copies to a pinned buffer of its own, and the call waits for that. So
-# `non_blocking=True` alone makes no copy asynchronous. `th.copy_async` is `copy_(source, non_blocking=True)` on a
-# stream; `th.pinned_empty` is `torch.empty(..., pin_memory=True)`.
+# A GPU reads and writes the computer's memory by itself only if that is *pinned*, that is, not moved. Pageable memory
+# CUDA copies to a pinned buffer of its own first, and the call waits. So `non_blocking=True` alone makes no copy
+# asynchronous. `th.copy_async` is `copy_(source, non_blocking=True)` on a stream; `th.pinned_empty` is
+# `torch.empty(..., pin_memory=True)`.
 
 # %% tags=["lane-output"]
 if th.device.type == "cuda":
@@ -338,14 +330,13 @@ print(f"on one stream: {max(s.end_ms for s in one_after_the_other) - one_after_t
 print(f"on two: {max(s.end_ms for s in side_by_side) - side_by_side[0].start_ms:.1f} ms")
 
 # %% [markdown]
-# Now they overlap. Whether they are also sooner done depends on whether one of them leaves anything for the other: a
-# second core, or a part of the GPU. (Never use one context from two threads, or on two streams at once: that is not
-# refused, it is undefined.)
+# Now they overlap. They are sooner done if one leaves something for the other: a second core, or a part of the GPU.
+# (Never use one context from two threads, or on two streams at once: that is not refused, it is undefined.)
 #
 # ## Double buffering
 #
-# Real requests come from the computer's memory and go back there: copy in, execute, copy out. While one context
-# computes, the other's data can be on its way. So each gets buffers of its own, host and device:
+# Real requests come from the computer's memory and go back there. While one context computes, the other's data can be
+# on its way. So each gets buffers of its own, host and device:
 
 
 # %%
@@ -395,13 +386,25 @@ picture = th.draw_timeline(spans)
 Image(picture, alt="Two rows, one for each stream: three times copy in, execute, copy out. The rows run side by side.")
 
 # %% [markdown]
-# On the CPU lane both streams and the copies share the memory of one computer; on a GPU copies have hardware of their
-# own, and the hatched bars disappear behind the others.
-#
+# On a GPU copies have hardware of their own and disappear behind the executions. Choose streams, contexts and the size
+# of the copies (`trt_helpers/views/stream_timeline.py`):
+
+# %%
+view = th.StreamTimeline(engine)
+view
+
+# %% [markdown]
+# One context on two streams? Its requests must not run at the same time, so each execution waits for the one before:
+
+# %%
+view.contexts.value = 1
+HTML(view.result.value)
+
+# %% [markdown]
 # ## The result later
 #
-# `th.infer_async` is `th.infer` without the wait: it returns a future, whose `result()` waits for its own event, and
-# keeps inputs and outputs alive until then (`trt_helpers/async_execution.py`).
+# `th.infer_async` is `th.infer` without the wait: it returns a future, whose `result()` waits for its own event. Inputs
+# and outputs live until then (`trt_helpers/async_execution.py`).
 
 # %%
 with th.Gate() as gate:
@@ -413,8 +416,8 @@ future.result()["y"].tolist()
 # %% [markdown]
 # ## Many requests in flight
 #
-# `th.Pipeline` is the loop above with its loose ends tied (`trt_helpers/pipeline.py`): a context and a stream for each
-# profile, two requests in flight on each, results in order. One request here is too large.
+# `th.Pipeline` is the loop above as a helper (`trt_helpers/pipeline.py`): a context and a stream for each profile, two
+# requests in flight on each, results in order. One request here is too large.
 #
 # **Before you run the next cell:** what becomes of the requests behind it?
 #
@@ -442,15 +445,15 @@ with th.Pipeline(engine) as pipeline:
 shapes
 
 # %% [markdown]
-# It takes new requests only when there is room, copies them at once, hands out results that stay valid, and drains when
-# it is closed. If a request fails while it runs, its stream is lost, as in CUDA, and those behind it start again.
+# It takes requests only when there is room, copies them at once, and hands out results that stay valid. If one fails
+# while it runs in the reference lane, those behind it start again on another stream. (After an error of CUDA, restart
+# the process.)
 #
 # ## CUDA graphs
 #
-# On a GPU a small model spends much of its time on launching kernels one by one. A CUDA graph records them once and
-# launches them together. The rules: run once before, since the first run does what cannot be recorded; capture on a
-# stream of your own; shapes and addresses are frozen, so a new request is copied into the same tensors; after a new
-# shape, a new address or a profile switch, capture again.
+# On a GPU a small model spends much of its time on launching kernels. A CUDA graph records them once and launches them
+# together. The rules: run once before, since the first run does what cannot be recorded; capture on a stream of your
+# own; copy new requests into the same tensors; after a new shape, a new address or a profile switch, capture again.
 
 
 # %% tags=["lane-output"]
@@ -475,8 +478,7 @@ else:
 # %% [markdown]
 # ## Your turn
 #
-# Start afresh: `make pristine LESSON=04` (your copy is kept). The checks hold streams with gates: whoever forgets to
-# wait is found out every time.
+# Start afresh: `make pristine LESSON=04` (your copy is kept). The checks hold streams with gates.
 
 # %%
 from trt_helpers import practice
@@ -548,9 +550,8 @@ practice.check_run_and_refill(run_and_refill)
 # %% [markdown]
 # ### Exercise 3 · Your own pipeline (15 minutes)
 #
-# Write the generator `two_at_a_time`: it gets an engine with two profiles, one input and one output, and an iterable of
-# input tensors. It yields the outputs in order, and has two requests in flight: it enqueues the second before it waits
-# for the first.
+# Write the generator `two_at_a_time`: it gets an engine with two profiles, one input and one output, and input tensors.
+# It yields the outputs in order, and enqueues the second request before it waits for the first.
 #
 # <details><summary>Hint 1</summary>
 #

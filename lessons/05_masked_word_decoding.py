@@ -471,5 +471,5 @@ practice.check_rate(rate)
 # <details><summary>3. Which sentence of a batch does not need its attention mask?</summary>
 # The longest: it has no padding.</details>
 #
-# **Next:** all errors of this course and their remedies are in `trt_helpers/errors.toml`; the objects behind `th.infer`
-# are in [lesson 1](01_core_concepts.ipynb).
+# **Next:** code from TensorRT 8 and what became of it, in
+# [lesson 6, migrating from TensorRT 8](06_migrating_from_tensorrt_8.ipynb).

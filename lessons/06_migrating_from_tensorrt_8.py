@@ -515,5 +515,7 @@ practice.check_ported(ported)
 # <details><summary>3. Where does an FP16 engine get its precision from?</summary>
 # From the model: what is FP16 in the ONNX file is FP16 in the engine.</details>
 #
-# **Next:** an old error message that you cannot place? `th.explain("...")` takes it, a whole traceback too, and answers
-# with the reason, the fix and the lesson. [All texts on one page](../docs/errors.md).
+# An old error message that you cannot place? `th.explain("...")` takes it, a whole traceback too, and answers with the
+# reason, the fix and the lesson. [All texts on one page](../docs/errors.md).
+#
+# **Next:** where the time goes, in [lesson 7, making it fast](07_making_it_fast.ipynb).

@@ -30,7 +30,7 @@ from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_e
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
 from .pipeline import Pipeline, PipelineFuture
-from .plots import draw_profiles, draw_timeline
+from .plots import draw_profiles, draw_timeline, draw_waterfall
 from .sentences import fill_in
 from .streams import Event, Gate, Stream, copy_async, default_stream, pinned_empty
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
@@ -85,6 +85,10 @@ __all__ = [
     "Timeline",
     "overlap_ms",
     "draw_timeline",
+    "StreamTimeline",
+    "measure_streams",
+    "explain_streams",
+    "render_timeline",
     # lesson 5: masked-word decoding
     "load_masked_lm",
     "export_onnx",
@@ -103,6 +107,7 @@ __all__ = [
     # lesson 7: making it fast
     "export_decoder",
     "MaskedWordDecoder",
+    "draw_waterfall",
     # an error text that you cannot place
     "explain",
 ]

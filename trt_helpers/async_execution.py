@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from .backend import trt
-from .errors import TensorRTError
-from .execution import Tensors, _forget_stream, _own_stream, _prepare, execute, synchronize
+from .execution import Tensors, execute, own_stream, prepare, synchronize
 from .streams import Event, Stream
 
 
@@ -14,13 +13,13 @@ class InferenceFuture:
     """A result that may not be there yet, with the method names of ``concurrent.futures.Future``.
 
     Attributes:
+        outputs: the tensors that are written, by name. Only behind ``event`` do they hold the result.
         event: the point in the stream behind the work. ``event.wait(other_stream)`` makes another stream wait for
             it, without the caller.
     """
 
-    def __init__(self, context: trt.IExecutionContext, outputs: dict[str, torch.Tensor], event: Event) -> None:
-        self._context = context
-        self._outputs = outputs
+    def __init__(self, outputs: dict[str, torch.Tensor], event: Event) -> None:
+        self.outputs = outputs
         self.event = event
 
     def done(self) -> bool:
@@ -34,14 +33,10 @@ class InferenceFuture:
         """Wait for the work, and return its outputs by name. They are complete and stay valid.
 
         Raises:
-            TensorRTError: the work failed while it ran, each time it is asked. The stream is of no use any more.
+            TensorRTError: this work failed while it ran, or work before it on the same stream: then it was dropped.
         """
-        try:
-            synchronize(self.event)
-        except TensorRTError:
-            _forget_stream(self._context)
-            raise
-        return self._outputs
+        synchronize(self.event)
+        return self.outputs
 
 
 def infer_async(
@@ -67,8 +62,10 @@ def infer_async(
     Raises:
         TensorRTError: what is refused when the work is enqueued. What fails later is raised by ``result()``.
     """
-    inputs, outputs = _prepare(context, inputs, outputs, convert)
-    stream = stream or _own_stream(context)
-    execute(context, stream)
-    stream.keep(*inputs.values(), *outputs.values())
-    return InferenceFuture(context, outputs, stream.record_event())
+    inputs, outputs = prepare(context, inputs, outputs, convert)
+    stream = stream or own_stream(context)
+    try:
+        execute(context, stream)
+    finally:  # also when it is interrupted with the work in the queue
+        stream.keep(*inputs.values(), *outputs.values())
+    return InferenceFuture(outputs, stream.record_event())

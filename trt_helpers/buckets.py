@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .decoding_graph import POSITIONS
+from .decoding_graph import LARGEST, POSITIONS
 from .engine import Profile
 from .masked_lm import INPUTS
 
@@ -40,7 +40,7 @@ def make_buckets(longest: int, tokens: int, edges: Sequence[int] = EDGES) -> lis
     edges = [edge for edge in edges if edge < longest] + [longest]
     buckets, shortest = [], 3  # "[MASK]" alone: [CLS] [MASK] [SEP]
     for edge in edges:
-        rows = max(1, tokens // max(shortest, SMALLEST_ROW))
+        rows = min(LARGEST, max(1, tokens // max(shortest, SMALLEST_ROW)))
         buckets.append(Bucket(shortest, edge, rows, masks=max(rows, longest)))
         shortest = edge + 1
     return buckets

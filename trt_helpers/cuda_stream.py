@@ -21,6 +21,8 @@ _REACHED = 0  # CU_STREAM_WAIT_VALUE_GEQ: go on once the value in memory is at l
 class CudaStream:
     """``torch.cuda.Stream``.
 
+    PyTorch has 32 of them for each GPU and hands them out in turns: the 33rd is the first again.
+
     Attributes:
         torch_stream: the stream itself, for ``torch.cuda.stream(...)``.
     """
@@ -147,7 +149,7 @@ class CudaGate:
         """Work enqueued on ``stream`` from now on waits until the gate is opened; the caller does not."""
         address = ctypes.c_uint64(self._flag.data_ptr())
         arguments = ctypes.c_void_p(stream.handle), address, ctypes.c_uint32(1), ctypes.c_uint(_REACHED)
-        status = _driver().cuStreamWaitValue32_v2(*arguments)
+        status = driver().cuStreamWaitValue32_v2(*arguments)
         if status:
             raise RuntimeError(f"The stream could not be held: cuStreamWaitValue32 returned {status}.")
 
@@ -163,7 +165,8 @@ class CudaGate:
         self.open()
 
 
-def _driver() -> ctypes.CDLL:
+def driver() -> ctypes.CDLL:
+    """The driver's own library, for what PyTorch does not offer: it takes any handle."""
     return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
 
 

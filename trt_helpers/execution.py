@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from weakref import WeakKeyDictionary
@@ -217,12 +218,12 @@ def infer(
         TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
     """
     # Both are kept here until the work is done: what was converted lives nowhere else.
-    inputs, outputs = _prepare(context, inputs, outputs, convert)
+    inputs, outputs = prepare(context, inputs, outputs, convert)
     _run(context, stream)
     return outputs
 
 
-def _prepare(
+def prepare(
     context: trt.IExecutionContext, inputs: Tensors, outputs: dict[str, torch.Tensor] | None, convert: bool
 ) -> tuple[Tensors, dict[str, torch.Tensor]]:
     """Check, set shapes, allocate and bind: all of ``infer`` before the execution. Returns what is bound."""
@@ -295,25 +296,21 @@ def _check_outputs(context: trt.IExecutionContext, known: Mapping[str, IOTensor]
 
 def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
     """Execute and wait; without a stream, on the one that the context keeps for this."""
-    stream = stream or _own_stream(context)
-    try:
-        execute(context, stream)
-        synchronize(stream)
-    except TensorRTError:
-        _forget_stream(context)
-        raise
+    stream = stream or own_stream(context)
+    execute(context, stream)
+    synchronize(stream)
 
 
-def _own_stream(context: trt.IExecutionContext) -> Stream:
-    """The stream that a context keeps for requests which bring none."""
+def own_stream(context: trt.IExecutionContext) -> Stream:
+    """The stream that a context keeps for requests which bring none. A stream that failed stays so: it is replaced."""
     kept = _kept[context]
+    try:
+        if kept.stream is not None:
+            kept.stream.query()
+    except Exception:
+        kept.stream = None
     kept.stream = kept.stream or Stream()
     return kept.stream
-
-
-def _forget_stream(context: trt.IExecutionContext) -> None:
-    """A stream stays failed for ever: the context's next request gets another."""
-    _kept.pop(context, None)
 
 
 def execute(context: trt.IExecutionContext, stream: Stream) -> None:
@@ -354,12 +351,14 @@ def synchronize(stream: Stream | Event) -> None:
     """Wait for a stream, or for an event on it.
 
     Raises:
-        TensorRTError: work on it failed. The stream is of no use any more; the engine is.
+        TensorRTError: work on it failed. In the reference lane on the CPU only this stream is of no use any more;
+            after an error of CUDA the whole process has to be restarted.
     """
     try:
         stream.synchronize()
     except KeyboardInterrupt:
-        stream.synchronize()  # the work still reads and writes tensors that the interrupt would free
+        with suppress(Exception):  # the interrupt is told, not what failed meanwhile
+            stream.synchronize()  # the work still reads and writes tensors that the interrupt would free
         raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

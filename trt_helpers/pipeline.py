@@ -7,6 +7,7 @@ next already waiting (double buffering).
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +17,9 @@ import torch
 
 from .backend import device, trt
 from .errors import TensorRTError
-from .execution import Tensors, _prepare, execute, synchronize
+from .execution import Tensors, execute, prepare, synchronize
 from .streams import Event, Stream, copy_async, pinned_empty
+from .tensors import io_tensors
 from .timeline import Timeline
 
 Outputs = dict[str, torch.Tensor]
@@ -114,13 +116,15 @@ class PipelineFuture:
         self._lane = lane
         self._inputs: Outputs = {}  # until it is settled: it may have to be enqueued again
         self._outputs: Outputs = {}
-        self._event: Event | None = None  # until it is settled
+        self._event: Event | None = None  # behind its work
         self._error: Exception | None = None
+        self._settled = False
 
     def done(self) -> bool:
         """Whether ``result`` would return, or raise, at once."""
-        self._lane.settle_finished()
-        return self._event is None
+        if not self._settled:
+            self._lane.settle_finished()
+        return self._settled
 
     def result(self) -> Outputs:
         """Wait for the request, and return its outputs by name.
@@ -128,10 +132,19 @@ class PipelineFuture:
         Raises:
             TensorRTError: this request was refused, or failed while it ran. TypeError and others: it is no request.
         """
-        self._lane.settle(self)
+        if not self._settled:
+            self._lane.settle(self)
         if self._error is not None:
-            raise self._error
+            raise copy.copy(self._error)  # raised itself, it would keep every asker's frames
         return self._outputs
+
+    def settle(self, error: Exception | None = None) -> None:
+        """It is done, or has failed. It keeps what it was asked for and no more; an error without its frames."""
+        if error is not None:
+            self._error, self._outputs = error.with_traceback(None), {}
+            self._error.__context__ = None
+        self._inputs, self._event = {}, None
+        self._settled = True
 
 
 class _Lane:
@@ -142,6 +155,8 @@ class _Lane:
         self._timeline, self._row = timeline, row
         self._context = engine.create_execution_context()
         self._stream = Stream()
+        known = io_tensors(engine).values() if device.type == "cuda" else ()
+        self._on_device = {tensor.name for tensor in known if tensor.is_input and tensor.device == "cuda"}
         self._in_flight: deque[PipelineFuture] = deque()
         self._lock = threading.RLock()
         if profile:
@@ -157,34 +172,44 @@ class _Lane:
             try:
                 future._inputs = {name: _staged(name, tensor) for name, tensor in inputs.items()}
             except Exception as error:
-                future._error = error
+                future.settle(error)
             else:
                 self._enqueue(future)
-            if future._event is not None:
+            if not future._settled:
                 self._in_flight.append(future)
             return future
 
     def _enqueue(self, future: PipelineFuture) -> None:
         """Copy in, execute, copy out; all of it on this lane's stream, and nobody waits."""
-        stream, future._event = self._stream, None
+        stream = self._stream
         try:
             with _memory_of(stream):
                 with self._span("copy in"):
-                    inputs = {name: _on_device(tensor, stream) for name, tensor in future._inputs.items()}
+                    inputs = {name: self._to_device(name, tensor) for name, tensor in future._inputs.items()}
                 with self._span("execute"):
-                    inputs, outputs = _prepare(self._context, inputs, None, convert=False)
-                    execute(self._context, stream)
-                stream.keep(*inputs.values(), *outputs.values())
+                    inputs, outputs = prepare(self._context, inputs, None, convert=False)
+                    try:
+                        execute(self._context, stream)
+                    finally:  # also when it is interrupted with the work in the queue
+                        stream.keep(*inputs.values(), *outputs.values())
                 with self._span("copy out"):
                     future._outputs = {name: _on_host(tensor, stream) for name, tensor in outputs.items()}
             future._event = stream.record_event()
         except Exception as error:
-            future._error, future._inputs, future._outputs = error, {}, {}
+            future.settle(error)
+
+    def _to_device(self, name: str, staged: torch.Tensor) -> torch.Tensor:
+        """Where the engine reads it. A shape input stays on the host, and so does a name that will be refused."""
+        if name not in self._on_device:
+            return staged
+        tensor = torch.empty_like(staged, device=device)
+        copy_async(tensor, staged, self._stream)
+        return tensor
 
     def settle(self, future: PipelineFuture) -> None:
         """Wait until this request is done, and with it all before it."""
         with self._lock:
-            while future._event is not None:
+            while not future._settled:
                 self._settle_oldest()
 
     def settle_finished(self) -> None:
@@ -206,18 +231,23 @@ class _Lane:
     def _settle_oldest(self) -> None:
         future = self._in_flight[0]
         try:
-            if future._event is not None:
+            if not future._settled:
                 synchronize(future._event)
         except TensorRTError as error:
-            future._error, future._outputs = error, {}
+            self._in_flight.popleft()
+            future.settle(error)
             self._start_again()
-        self._in_flight.popleft()
-        future._event, future._inputs = None, {}
+        else:
+            self._in_flight.popleft()
+            future.settle()
 
     def _start_again(self) -> None:
-        """A failed stream drops what is behind the failure: the innocent are enqueued again, on another stream."""
+        """A failed stream drops what is behind the failure: the innocent are enqueued again, on another stream.
+
+        So it is in the reference lane on the CPU. After an error of CUDA nothing works any more in this process.
+        """
         self._stream = Stream()
-        for future in list(self._in_flight)[1:]:
+        for future in self._in_flight:
             self._enqueue(future)
 
     def _span(self, what: str) -> AbstractContextManager[None]:
@@ -226,7 +256,7 @@ class _Lane:
 
 def _finished(future: PipelineFuture) -> bool:
     try:
-        return future._event is None or future._event.query()
+        return future._settled or future._event.query()
     except Exception:  # the work has failed
         return True
 
@@ -244,14 +274,6 @@ def _staged(name: str, tensor: object) -> torch.Tensor:
     if not isinstance(tensor, torch.Tensor):
         raise TensorRTError("not_a_tensor", tensor=name, asked=type(tensor).__name__)
     return pinned_empty(tensor.shape, tensor.dtype).copy_(tensor)
-
-
-def _on_device(staged: torch.Tensor, stream: Stream) -> torch.Tensor:
-    if device.type == "cpu":
-        return staged
-    tensor = torch.empty_like(staged, device=device)
-    copy_async(tensor, staged, stream)
-    return tensor
 
 
 def _on_host(output: torch.Tensor, stream: Stream) -> torch.Tensor:

@@ -43,8 +43,14 @@ def copy_async(target: torch.Tensor, source: torch.Tensor, stream: Stream) -> No
     if target.shape != source.shape or target.dtype != source.dtype:
         asked, wanted = f"{tuple(source.shape)} {source.dtype}", f"{tuple(target.shape)} {target.dtype}"
         raise TensorRTError("copy_does_not_fit", asked=asked, wanted=wanted)
-    stream.enqueue(lambda: target.copy_(source, non_blocking=True))
+    stream.enqueue(lambda: _copy(target, source))
     stream.keep(target, source)
+
+
+def _copy(target: torch.Tensor, source: torch.Tensor) -> None:
+    # PyTorch's modes belong to a thread, and on the CPU this is the stream's: no gradients, any kind of tensor.
+    with torch.inference_mode():
+        target.copy_(source, non_blocking=True)
 
 
 def pinned_empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> torch.Tensor:

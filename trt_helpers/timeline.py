@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from .streams import Event, Stream
+from .streams import Event, Stream, default_stream
 
 
 class Span(NamedTuple):
@@ -28,8 +28,7 @@ class Timeline:
     """
 
     def __init__(self) -> None:
-        self._origin_stream = Stream()
-        self._origin = self._origin_stream.record_event()
+        self._origin = default_stream().record_event()
         self._recorded: list[tuple[str, str, Event, Event]] = []
 
     @contextmanager
@@ -51,7 +50,7 @@ class Timeline:
 
 
 def overlap_ms(spans: Sequence[Span], what: str = "execute") -> float:
-    """For how long spans of this kind ran in two or more rows at once, in ms."""
+    """For how long two or more spans of this kind ran at once, in ms."""
     steps = [(s.start_ms, 1) for s in spans if s.what == what] + [(s.end_ms, -1) for s in spans if s.what == what]
     total, running, since = 0.0, 0, 0.0
     for at, step in sorted(steps):

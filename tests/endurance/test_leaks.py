@@ -21,6 +21,11 @@ def resident() -> int:
     return psutil.Process().memory_info().rss
 
 
+def tensors_alive() -> int:
+    gc.collect()
+    return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+
 def stays_flat(work, rounds: int, warm_up: int) -> None:
     """``work(step)`` many times: RSS within 5 %, as many threads as before."""
     for step in range(warm_up):
@@ -101,18 +106,19 @@ def test_ten_thousand_requests_through_a_pipeline():
         return invalid[number // 100 % len(invalid)]
 
     words = ["the engine wants torch.int64", "(65,) is outside profile", "out of data bounds"]
-    errors = 0
-    memory, threads = 0, threading.active_count()
+    errors, threads = 0, threading.active_count()
+    memory = alive = 0
     with Pipeline(lookup) as pipeline, logger.quietly():
         for number, result in enumerate(pipeline.map(map(request, range(11_000)), return_exceptions=True)):
             if number == 1000:
-                memory = resident()
+                memory, alive = resident(), tensors_alive()
             if number % 100 == 50:
                 errors += 1
                 assert any(text in str(result) for text in words), (number, result)
             else:
                 assert torch.equal(result["y"], table[request(number)["i"]]), number
     assert errors == 110
+    assert tensors_alive() <= alive + 10  # RSS alone would not show that small ones are kept
     assert resident() <= memory * GROWTH
     del pipeline
     gc.collect()

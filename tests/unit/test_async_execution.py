@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import trt_helpers as th
+from trt_helpers import execution
 
 on_cpu_only = pytest.mark.skipif(th.device.type != "cpu", reason="an index out of range is undefined on a GPU")
 
@@ -37,7 +38,7 @@ def test_inputs_and_outputs_live_until_the_work_is_done(warm):
     with th.Gate() as gate:
         gate.hold(stream)
         future = th.infer_async(context, inputs(2), stream=stream)
-        outputs = future._outputs["y"]
+        outputs = future.outputs["y"]
         dropped = th.infer_async(context, inputs(3), stream=stream)
         del dropped  # nobody will ask for it, and it still has to write somewhere
         gc.collect()
@@ -73,7 +74,7 @@ def test_another_stream_can_wait_for_it(warm):
         gate.hold(stream)
         future = th.infer_async(context, inputs(2), stream=stream)
         future.event.wait(reader)
-        th.copy_async(read, future._outputs["y"], reader)
+        th.copy_async(read, future.outputs["y"], reader)
     reader.synchronize()
     assert read.tolist() == [[6.0] * 4] * 2
 
@@ -100,6 +101,31 @@ def test_what_fails_later_is_raised_by_the_result(lookup_engine):
         assert future.done() is True
     again = th.infer_async(context, {"ids": torch.tensor([1, 3])})
     assert again.result()["y"].tolist() == [10, 30]
+
+
+@on_cpu_only
+def test_a_failure_that_nobody_asks_for_is_no_later_requests(lookup_engine):
+    context = lookup_engine.create_execution_context()
+    with th.logger.quietly():
+        th.infer_async(context, {"ids": torch.tensor([1, 99])}).event._mark.reached.wait()
+    assert th.infer(context, {"ids": torch.tensor([1, 3])})["y"].tolist() == [10, 30]
+
+
+@on_cpu_only
+def test_asking_for_an_old_failure_moves_no_newer_request(lookup_engine):
+    """Newer requests of a context stay on one stream, in order, whatever is asked of older ones."""
+    context = lookup_engine.create_execution_context()
+    with th.logger.quietly():
+        failed = [th.infer_async(context, {"ids": torch.tensor([1, 99])}) for _ in range(2)]
+        for future in failed:
+            future.event._mark.reached.wait()
+        newer = th.infer_async(context, {"ids": torch.tensor([2])})
+        kept = execution._kept[context].stream
+        for future in failed:
+            with pytest.raises(th.TensorRTError):
+                future.result()
+        assert execution._kept[context].stream is kept
+        assert newer.result()["y"].tolist() == [20]
 
 
 def test_an_engine_is_no_context(adder_engine):

@@ -1,11 +1,13 @@
 """``Pipeline``: many in flight, results in order, each request its own error, nothing lost."""
 
 import threading
+import time
 
 import pytest
 import torch
 
 import trt_helpers as th
+from tests.contract import support as contract
 
 on_cpu_only = pytest.mark.skipif(th.device.type != "cpu", reason="an index out of range is undefined on a GPU")
 GOOD, FAILS, REFUSED, WRONG_TYPE, NO_REQUEST = "good", "fails", "refused", "wrong type", "no request"
@@ -85,9 +87,10 @@ def test_a_request_that_fails_while_it_runs_takes_nobody_with_it(engine):
 def test_done_becomes_true_for_the_failed_and_for_those_behind_it(engine):
     with th.Pipeline(engine, [0], depth=3) as pipeline, th.logger.quietly():
         futures = [pipeline.submit(request(number, kind)) for number, kind in enumerate([FAILS, GOOD, FAILS])]
-        waited = threading.Event()
-        while not all(future.done() for future in futures):
+        waited, deadline = threading.Event(), time.monotonic() + 60
+        while not all(future.done() for future in futures) and time.monotonic() < deadline:
             waited.wait(0.001)
+        assert all(future.done() for future in futures)
         assert isinstance(futures[0]._error, th.TensorRTError) and isinstance(futures[2]._error, th.TensorRTError)
         assert futures[1].result()["y"].tolist() == right(1)
 
@@ -133,9 +136,12 @@ def test_a_full_pipeline_makes_the_submitter_wait(engine):
 
 def test_inputs_may_be_changed_at_once(engine):
     ids = torch.tensor([1, 2])
-    with th.Pipeline(engine) as pipeline:
-        future = pipeline.submit({"ids": ids})
-        ids.fill_(0)
+    with th.Pipeline(engine, [0]) as pipeline:
+        list(pipeline.map([request(0)] * 2))  # nothing has to be loaded while the stream is held
+        with th.Gate() as gate:
+            gate.hold(pipeline._lanes[0]._stream)
+            future = pipeline.submit({"ids": ids})
+            ids.fill_(0)  # the work has certainly not read its input yet
         assert future.result()["y"].tolist() == [10, 20]
 
 
@@ -175,12 +181,11 @@ def test_what_the_source_of_requests_raises_is_passed_on(engine):
 
 
 def test_many_threads_may_submit(engine):
-    wrong = []
+    answers = {}
 
     def work(start: int) -> None:
         for number in range(start, start + 25):
-            if pipeline.submit(request(number)).result()["y"].tolist() != right(number):
-                wrong.append(number)
+            answers[number] = pipeline.submit(request(number)).result()["y"].tolist()
 
     with th.Pipeline(engine) as pipeline:
         threads = [threading.Thread(target=work, args=(start,)) for start in (0, 100, 200, 300)]
@@ -188,7 +193,7 @@ def test_many_threads_may_submit(engine):
             thread.start()
         for thread in threads:
             thread.join()
-    assert wrong == []
+    assert answers == {number: right(number) for start in (0, 100, 200, 300) for number in range(start, start + 25)}
 
 
 @pytest.mark.parametrize(("profiles", "depth"), [([], 2), (None, 0)])
@@ -205,3 +210,37 @@ def test_a_timeline_has_three_spans_for_each_request(engine):
     assert [span.what for span in spans if span.row == "context 0"] == ["copy in", "execute", "copy out"] * 2
     assert {span.row for span in spans} == {"context 0", "context 1"}
     assert all(0 <= span.start_ms <= span.end_ms for span in spans)
+
+
+def test_done_says_that_result_will_not_wait(engine):
+    """A settled future answers at once, also while another thread waits for a later request on the same context."""
+    with th.Pipeline(engine, [0]) as pipeline:
+        first = pipeline.submit(request(1))
+        first.result()
+        with th.Gate() as gate:
+            gate.hold(pipeline._lanes[0]._stream)
+            later = pipeline.submit(request(2))
+            waiting = threading.Thread(target=later.result)
+            waiting.start()
+            assert first.done() and first.result()["y"].tolist() == right(1)
+        waiting.join()
+
+
+def test_a_kept_error_keeps_nothing_else(engine):
+    ids = torch.zeros(9, dtype=torch.int64)
+    with th.Pipeline(engine) as pipeline, th.logger.quietly():
+        future = pipeline.submit({"ids": ids})
+        depths = []
+        for _ in range(3):
+            with pytest.raises(th.TensorRTError, match="outside profile") as caught:
+                future.result()
+            depths.append(len(caught.traceback))
+        assert depths[0] == depths[1] == depths[2]
+        assert future._error.__traceback__ is None and future._inputs == {}
+
+
+def test_an_input_that_is_a_shape_stays_where_the_engine_reads_it():
+    reshape = contract.engine(contract.RESHAPE, contract.RESHAPE_PROFILE, values=contract.RESHAPE_VALUES)
+    with th.Pipeline(reshape) as pipeline:
+        outputs = pipeline.submit({"x": torch.ones(3, 4), "s": torch.tensor([2, 6])}).result()
+    assert outputs["y"].tolist() == [[1.0] * 6] * 2

@@ -317,3 +317,35 @@ def _(tmp_path):
         return False, False, True
     wide = engine.get_tensor_dtype("x") == trt.float32
     return not wide, wide, False
+
+
+# ---- lesson 7 --------------------------------------------------------------------------------------------------
+
+
+@question("when-to-stop-the-clock")
+def _(doubling):
+    """Held, the work has certainly not begun when the call returns; so its time cannot be in that."""
+    context, stream, *_ = doubling
+    with th.Gate() as gate:
+        gate.hold(stream)
+        assert context.execute_async_v3(stream.handle)
+        done_when_returned = stream.query()
+    stream.synchronize()
+    return done_when_returned, not done_when_returned, done_when_returned
+
+
+@question("batching-alone")
+def _(tiny_bert):
+    """Counted, since times differ: padded to the same length, one batch has as many tokens as its texts one by one."""
+    texts = ["paris is the [MASK]", "a b c"]
+    alone = sum(len(tiny_bert.lm.tokenizer(t, padding="max_length", max_length=16)["input_ids"]) for t in texts)
+    together = th.tokenize(tiny_bert.lm, texts, padding="max_length", max_length=16)["input_ids"].numel()
+    return alone > together, alone == together
+
+
+@question("half-of-the-work")
+def _():
+    """Counted for the course's model: 16 texts of 7 to 55 tokens, one of them asked about in each."""
+    layers, vocabulary, tokens, asked = 6 * 12 * 384**2, 384 * 30522, 16 * 31, 16
+    gain = (layers + vocabulary) * tokens / (layers * tokens + vocabulary * asked)
+    return 1.8 < gain < 2.2, gain > 10

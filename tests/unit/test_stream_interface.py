@@ -102,6 +102,19 @@ def test_a_copy_that_does_not_fit(streams, source, words):
     assert words in str(caught.value)
 
 
+def test_a_copy_does_not_depend_on_the_callers_modes(streams):
+    stream = streams[0]
+    with torch.inference_mode():
+        inside = full(0)
+        th.copy_async(inside, full(4), stream)
+        stream.synchronize()
+    target = full(0)
+    with torch.no_grad():
+        th.copy_async(target, torch.nn.Parameter(full(3)), stream)
+        stream.synchronize()
+    assert inside.tolist() == [4] * 4 and target.tolist() == [3] * 4 and not target.requires_grad
+
+
 def test_an_event_is_done_when_the_work_before_it_is(streams):
     stream, event = streams[0], th.Event()
     with th.Gate() as gate:

@@ -1,6 +1,7 @@
 """Streams in the lane of this machine; what only worker threads can show is skipped on a GPU."""
 
 import gc
+import sys
 import threading
 import weakref
 
@@ -70,6 +71,12 @@ def test_error_is_sticky_and_drops_the_work_behind_it(stream):
     with pytest.raises(ZeroDivisionError):
         stream.synchronize()
     assert done == ["before"]
+
+
+def test_work_that_wants_to_exit_does_not_take_the_stream_with_it(stream):
+    stream.enqueue(sys.exit)
+    with pytest.raises(SystemExit):
+        stream.synchronize()
 
 
 def test_the_first_error_is_the_one_that_is_told(stream):

@@ -11,6 +11,7 @@ import pytest
 import trt_helpers as th
 from trt_helpers.masked_lm import INPUTS, Candidate
 from trt_helpers.sentences import Filled
+from trt_helpers.timeline import Span
 from trt_helpers.views import html
 from trt_helpers.views.engine_explorer import EngineFacts, TensorFacts
 from trt_helpers.views.shape_playground import Answer, Output, RequestFacts
@@ -375,3 +376,67 @@ def test_views_are_offered_by_the_package_and_other_names_are_refused():
 def test_a_machine_without_ipywidgets_can_infer():
     code = "import sys; sys.modules['ipywidgets'] = None; import trt_helpers as th; th.infer, th.build_plan; th.explain"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- stream timeline -------------------------------------------------------------------------------------------
+
+SPANS = [
+    Span("stream 1", "copy in", 1.0, 2.0),
+    Span("stream 1", "execute", 2.0, 6.0),
+    Span("stream 2", "execute", 4.0, 11.0),
+]
+
+
+def test_a_timeline_in_words():
+    page = Page(th.render_timeline(SPANS, streams=2, contexts=2))
+    assert page.roles["status"].endswith("Two executions at once for 2.0 ms of 10.0 ms.")
+    assert page.tables["What ran when"][:2] == [
+        ["stream", "work", "start", "end"],
+        ["stream 1", "copy in", "0.0 ms", "1.0 ms"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("streams", "contexts", "words"),
+    [
+        (1, 1, "one thing after the other"),
+        (1, 2, "one thing after the other"),
+        (2, 1, "only copies overlap"),
+        (2, 2, "of the other"),
+    ],
+)
+def test_what_can_overlap_is_explained(streams, contexts, words):
+    assert words in th.explain_streams(streams, contexts)
+
+
+@pytest.fixture(scope="module")
+def doubler():
+    profile = th.Profile(x=((1, 4), (1, 4), (1, 4)))
+    return th.load_engine(
+        th.build_plan(parse("double (float[n,4] x) => (float[n,4] y) { y = Add(x, x) }"), [profile] * 2)
+    )
+
+
+@pytest.mark.parametrize(("streams", "contexts"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_measured_requests_are_whole_and_in_order(doubler, streams, contexts):
+    spans = th.measure_streams(doubler, streams, contexts, mebibytes=1)
+    for row in {span.row for span in spans}:
+        kinds = [span.what for span in spans if span.row == row]
+        assert kinds == ["copy in", "execute", "copy out"] * (4 // streams)
+    assert len({span.row for span in spans}) == streams
+    if streams == 1 or contexts == 1:
+        assert th.overlap_ms(spans) == 0
+
+
+def test_the_timeline_follows_its_controls(doubler):
+    view = th.StreamTimeline(doubler)
+    assert "executions and copies of one overlap" in view.result.value and "<img alt=" in view.chart.value
+    view.streams.value = 1
+    assert "One stream does one thing after the other" in view.result.value
+    assert "stream 2" not in view.result.value
+    assert [control.description for control in view.children[0].children] == [
+        "streams",
+        "contexts",
+        "MiB in each copy",
+        "Measure again",
+    ]

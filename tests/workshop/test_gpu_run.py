@@ -8,10 +8,7 @@ from tools.run_checks import Result
 from trt_helpers import device
 
 MEASURED = {
-    "rows": [
-        {"comparison": "work", "variant": "old", "median_ms": 2.0, "quartiles_ms": [1.0, 3.0], "ratio": 1.0},
-        {"comparison": "work", "variant": "new", "median_ms": 1.0, "quartiles_ms": [0.5, 1.5], "ratio": 2.0},
-    ],
+    "table": "| work | new | 1.00 ms | 0.50 to 1.50 ms | 2.00x |",
     "overlap": {"total_ms": 10.0, "two_executions_at_once_ms": 1.0, "two_contexts_busy_at_once_ms": 6.0},
 }
 

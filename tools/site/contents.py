@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nbformat
 
+from tools.notebooks import is_kept
+
 LANGUAGES = {".py": "python", ".toml": "toml"}
 SOLVED, MODULE = "notebooks/solutions", "trt_helpers"  # the folders that have a list of their own
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -41,12 +43,13 @@ def find(root: Path) -> Contents:
         found = sorted(path for pattern in patterns for path in root.glob(pattern))
         return [path.relative_to(root).as_posix() for path in found]
 
+    lessons = [name for name in names("notebooks/[0-9]*.ipynb") if not is_kept(root / name)]
     code = [name for name in names(f"{MODULE}/**/*") if Path(name).suffix in LANGUAGES]
     return Contents(
         root=root,
-        lessons={name: headings(root / name) for name in names("notebooks/[0-9]*.ipynb")},
-        solved=names(f"{SOLVED}/[0-9]*.ipynb"),
-        texts=names("docs/*.md", "models/*/README.md") + names("CONTRIBUTING.md"),
+        lessons={name: headings(root / name) for name in lessons},
+        solved=[name for name in names(f"{SOLVED}/[0-9]*.ipynb") if not is_kept(root / name)],
+        texts=names("docs/*.md", "models/*/README.md", "benchmarks/*/*.md") + names("CONTRIBUTING.md"),
         code=sorted(code, key=lambda name: (name.count("/"), name)),  # the files of subpackages last
     )
 

@@ -10,6 +10,7 @@ from .lesson_03 import check_keeping, check_request, check_verdict, check_worst_
 from .lesson_04 import check_run_after, check_run_and_refill, check_two_at_a_time
 from .lesson_05 import check_complete, check_logits_bytes, check_rate
 from .lesson_06 import check_as_wanted, check_number, check_ported
+from .lesson_07 import check_make_batches, check_operations, check_time_ms
 
 __all__ = [
     # lesson 1
@@ -37,4 +38,8 @@ __all__ = [
     "check_number",
     "check_as_wanted",
     "check_ported",
+    # lesson 7
+    "check_operations",
+    "check_time_ms",
+    "check_make_batches",
 ]

@@ -1,4 +1,4 @@
-"""Checks for the exercises of lesson 4. Gates decide every race, so that who does not wait is found out each time."""
+"""Checks for the exercises of lesson 4. Gates decide the races: who does not wait loses, given ``GRACE_S`` to run."""
 
 from __future__ import annotations
 

@@ -339,7 +339,10 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         if self._strict:
             self._in_flight = stream, self._engine._device.pending(stream)
         if self.profiler is not None and self.enqueue_emits_profile:
-            self._engine._device.wait(stream)
+            try:
+                self._engine._device.wait(stream)
+            except Exception as error:
+                raise Refused("execution_failed", reason=execution.first_line(error)) from None
             self.report_to_profiler()
 
     def __repr__(self) -> str:

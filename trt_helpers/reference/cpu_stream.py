@@ -5,8 +5,8 @@ streams know nothing of each other, unless an event ties them together. That is 
 is enough to be right or wrong in the same places: an output read before ``synchronize`` is as wrong here as on
 a GPU.
 
-What fails on a stream is sticky, as in CUDA: the work behind it is dropped, and whoever waits for the stream,
-or for an event recorded on it, gets the error.
+What fails on a stream is sticky: the work behind it is dropped, and whoever waits for the stream, or for an event
+recorded on it, gets the error. (CUDA is harsher: after an error of a kernel every stream of the process is lost.)
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _streams: weakref.WeakValueDictionary[int, CpuStream] = weakref.WeakValueDiction
 _events: weakref.WeakValueDictionary[int, CpuEvent] = weakref.WeakValueDictionary()
 _gates: weakref.WeakSet[CpuGate] = weakref.WeakSet()
 _workers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_registry = threading.Lock()  # of streams and workers
 _STOP = None
 
 Work = Callable[[], None]
@@ -70,10 +71,11 @@ class CpuStream:
         self._state = _Work(queue.SimpleQueue())
         self._worker = threading.Thread(target=_work, args=(self._state,), daemon=True, name=f"stream-{self.handle}")
         self._worker.start()
-        _streams[self.handle] = self
-        _workers.add(self._worker)
+        with _registry:
+            _streams[self.handle] = self
+            _workers.add(self._worker)
         # The worker holds the queue, not the stream: a forgotten stream finishes its work and then ends.
-        self._end = weakref.finalize(self, self._state.queue.put, _STOP)
+        self._end = weakref.finalize(self, self._state.end)
         self._end.atexit = False  # _drain does it, in the right order
 
     def enqueue(self, work: Work) -> None:
@@ -104,9 +106,10 @@ class CpuStream:
         Raises:
             The error of the first piece of work that failed.
         """
+        finished = self._state.done == self._state.given  # before the error: work that ends in between is not done
         if self._state.error is not None:
             raise _fresh(self._state.error)
-        return self._state.done == self._state.given
+        return finished
 
     def record_event(self, event: CpuEvent | None = None) -> CpuEvent:
         """Record ``event`` (default: a fresh one) behind everything enqueued so far, and return it."""
@@ -134,26 +137,37 @@ class _Work:
         self.error: Exception | None = None
         self.given = 0  # pieces of work put in by anyone, under the lock
         self.done = 0  # pieces taken out and finished by the worker
+        self.ended = False
         self._lock = threading.Lock()
 
     def put(self, work: Work | _Mark) -> None:
         with self._lock:
+            if self.ended:
+                raise RuntimeError("The interpreter is ending: this stream does no more work.")
             self.given += 1
             self.queue.put(work)
+
+    def end(self) -> None:
+        """Nothing comes behind this: the worker does what is there, and ends."""
+        with self._lock:
+            self.ended = True
+            self.queue.put(_STOP)
 
 
 def _work(state: _Work) -> None:
     """The worker: do one piece after the other, until the stream is gone."""
     while (work := state.queue.get()) is not _STOP:
         if isinstance(work, _Mark):
+            state.done += 1  # before it is reached: who waited for it finds the stream done
             work.reach(state.error)
-        elif state.error is None:
-            try:
-                work()
-            except Exception as error:
-                state.error = error
+        else:
+            if state.error is None:
+                try:
+                    work()
+                except BaseException as error:  # SystemExit too: without its worker the stream would hang for ever
+                    state.error = error
+            state.done += 1
         work = None  # its tensors must not wait for the next piece of work
-        state.done += 1
 
 
 class CpuEvent:
@@ -189,9 +203,10 @@ class CpuEvent:
         Raises:
             The error of that work, if it failed.
         """
-        if self._mark is None or not self._mark.reached.is_set():
-            return self._mark is None
-        self._mark.wait()
+        mark = self._mark
+        if mark is None or not mark.reached.is_set():
+            return mark is None
+        mark.wait()
         return True
 
     def synchronize(self) -> None:
@@ -275,21 +290,25 @@ def default_stream() -> CpuStream:
 
 def synchronize_all() -> None:
     """Wait for the work of every stream, as ``torch.cuda.synchronize`` does; also of streams already forgotten."""
-    for stream in list(_streams.values()):
+    with _registry:
+        workers, streams = list(_workers), list(_streams.values())
+    for stream in streams:
         stream.mark().reached.wait()  # what failed there is told to whoever waits for that stream
-    alive = {stream._worker for stream in list(_streams.values())}
-    for worker in list(_workers):
+    alive = {stream._worker for stream in streams}
+    for worker in workers:
         if worker not in alive:
             worker.join()
 
 
 @atexit.register
 def _drain() -> None:
-    """Let every worker finish before the interpreter takes ONNX Runtime away under it."""
+    """Let the workers finish before the interpreter takes ONNX Runtime away under them; for ten seconds in all."""
     for gate in list(_gates):
         gate.open()
-    live = list(_streams.values())
-    for stream in live:
+    with _registry:
+        workers, streams = list(_workers), list(_streams.values())
+    for stream in streams:
         stream._end()
-    for worker in list(_workers):  # those of forgotten streams too
-        worker.join(timeout=10)
+    deadline = time.monotonic() + 10
+    for worker in workers:  # those of forgotten streams too
+        worker.join(timeout=max(0.0, deadline - time.monotonic()))

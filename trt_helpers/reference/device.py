@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 
+from ..cuda_stream import driver
 from .cpu_stream import event_of, stream_of
 from .refusal import Refused
 
@@ -36,6 +37,10 @@ class Cpu:
     def wait(self, stream: int) -> None:
         """Wait for a stream; raises what failed on it."""
         stream_of(stream).synchronize()
+
+    def drain(self, stream: int) -> None:
+        """Wait for a stream; what failed on it is told to others."""
+        stream_of(stream).mark().reached.wait()
 
     def pending(self, stream: int) -> Callable[[], bool]:
         """A function that tells whether what is on the stream now is still unfinished."""
@@ -87,6 +92,8 @@ class Cuda:
         """Wait for a stream."""
         self._stream(stream).synchronize()
 
+    drain = wait
+
     def pending(self, stream: int) -> Callable[[], bool]:
         """A function that tells whether what is on the stream now is still unfinished."""
         event = torch.cuda.Event()
@@ -126,7 +133,7 @@ class Cuda:
     @staticmethod
     def _driver(function: str, *arguments: object) -> None:
         # PyTorch wraps no foreign event; the driver's own library takes any handle.
-        status = getattr(ctypes.CDLL("libcuda.so.1"), function)(*arguments)
+        status = getattr(driver(), function)(*arguments)
         if status:
             raise Refused("execution_failed", reason=f"{function} returned {status}")
 

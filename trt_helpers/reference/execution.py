@@ -120,7 +120,14 @@ def run_to_end(context: IExecutionContext, request: Request) -> None:
     for name, allocator in request.allocators.items():
         if name not in unsized:
             _allocate(context, request, name, allocator)
-    _run_and_deliver(context, request, unsized)
+    context.engine._device.drain(request.stream)
+    try:
+        for name, value in _run(context, request, unsized).items():
+            _deliver(context, request, name, value)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused("execution_failed", reason=first_line(error)) from None
 
 
 def _allocate(context: IExecutionContext, request: Request, name: str, allocator: rtx.IOutputAllocator) -> None:

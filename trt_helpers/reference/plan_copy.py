@@ -17,14 +17,16 @@ class PlanCopy:
     """The bytes of one plan.
 
     Parameters:
-        data: copied; may be freed afterwards.
+        data: may be freed or changed afterwards. Kept as it is until it is written if it is ``bytes``, which nobody
+            can change; else copied.
     """
 
     def __init__(self, data: memoryview) -> None:
         self._small = bytes(data) if len(data) <= _IN_MEMORY else None
         self._written: _Writing | None = None
         if self._small is None:
-            self._written = _Writing(bytes(data))
+            whole = isinstance(data.obj, bytes) and len(data.obj) == len(data)
+            self._written = _Writing(data.obj if whole else bytes(data))
             self._written.start()
 
     def read(self) -> bytes:

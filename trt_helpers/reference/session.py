@@ -70,7 +70,11 @@ class Sessions:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         elif self.device == "cuda":
             providers.insert(0, ("CUDAExecutionProvider", {"user_compute_stream": str(stream)}))
-        return ort.InferenceSession(onnx, options, providers=providers)
+        session = ort.InferenceSession(onnx, options, providers=providers)
+        # It keeps the model's bytes in case a provider fails and others are tried: the weights once more in memory.
+        session.disable_fallback()
+        session._model_bytes = None
+        return session
 
     def check_names(self, inputs: list[str], outputs: list[str]) -> None:
         """Every I/O tensor of the engine is one of the graph, and every input of the graph gets a value.

@@ -1,0 +1,135 @@
+"""Lesson 4: choose streams, contexts and the size of copies, and see when what ran."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+import torch
+
+from ..backend import device, trt
+from ..execution import allocate_outputs, bind, set_input_shapes
+from ..plots import draw_timeline
+from ..streams import Stream, copy_async, pinned_empty, synchronize_all
+from ..tensors import io_tensors
+from ..timeline import Span, Timeline, overlap_ms
+from . import html
+from .view import View, labelled
+
+REQUESTS = 4
+
+
+# ---- facts --------------------------------------------------------------------------------------------------
+
+
+def measure_streams(engine: trt.ICudaEngine, streams: int, contexts: int, mebibytes: int) -> list[Span]:
+    """Run four requests, each a copy in, an execution and a copy out, and say when each piece ran.
+
+    Parameters:
+        engine: has a profile for each context; its inputs are sent at their opt shapes, all zeros.
+        streams, contexts: how many take turns. One context never works on two requests at a time, so with two
+            streams each execution waits for the one before it.
+        mebibytes: the size of each copy.
+    """
+    used = [Stream() for _ in range(streams)]
+    ready = [_ready(engine, profile, used) for profile in range(contexts)]
+    buffers = [_buffers(mebibytes) for _ in range(max(streams, contexts))]
+    timeline, busy_until = Timeline(), {}
+    for number in range(REQUESTS):
+        stream, context = number % streams, number % contexts
+        row, (device_in, host_in) = f"stream {stream + 1}", buffers[number % len(buffers)]
+        with timeline.span(used[stream], row, "copy in"):
+            copy_async(device_in, host_in, used[stream])
+        if context in busy_until:
+            used[stream].wait_event(busy_until[context])
+        with timeline.span(used[stream], row, "execute"):
+            assert ready[context][0].execute_async_v3(used[stream].handle)
+        busy_until[context] = used[stream].record_event()
+        with timeline.span(used[stream], row, "copy out"):
+            copy_async(host_in, device_in, used[stream])
+    spans = timeline.spans()
+    synchronize_all()
+    return sorted(spans, key=lambda span: (span.row, span.start_ms))
+
+
+def _ready(engine: trt.ICudaEngine, profile: int, streams: Sequence[Stream]) -> tuple:
+    """A context with its tensors, which has run once on every stream: the first run is not the one to measure."""
+    context = engine.create_execution_context()
+    context.set_optimization_profile_async(profile, streams[0].handle)
+    streams[0].synchronize()
+    tensors = {}
+    for name, tensor in io_tensors(engine).items():
+        if tensor.is_input:
+            shape = tuple(engine.get_tensor_profile_shape(name, profile)[1])
+            tensors[name] = torch.zeros(shape, dtype=tensor.dtype, device=tensor.device)
+    set_input_shapes(context, tensors)
+    tensors |= allocate_outputs(context)
+    bind(context, tensors)
+    synchronize_all()  # on a GPU PyTorch has filled the inputs on a stream of its own
+    for stream in streams:
+        assert context.execute_async_v3(stream.handle)
+        stream.synchronize()
+    return context, tensors
+
+
+def _buffers(mebibytes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    size = mebibytes * 2**20
+    return torch.zeros(size, dtype=torch.uint8, device=device), pinned_empty((size,), torch.uint8).fill_(0)
+
+
+def explain_streams(streams: int, contexts: int) -> str:
+    """What can run at the same time with so many streams and contexts."""
+    if streams == 1:
+        return "One stream does one thing after the other, however many contexts put work into it."
+    if contexts == 1:
+        return (
+            "One context works on one request at a time: its executions wait for one another, and only copies overlap."
+        )
+    return "Two contexts on two streams: executions and copies of one overlap with those of the other."
+
+
+def render_timeline(spans: Sequence[Span], streams: int, contexts: int) -> str:
+    """The spans as HTML: what could overlap, for how long two executions did, and a table of all."""
+    start, end = min(span.start_ms for span in spans), max(span.end_ms for span in spans)
+    facts = f"Two executions at once for {overlap_ms(spans):.1f} ms of {end - start:.1f} ms."
+    rows = [(s.row, s.what, f"{s.start_ms - start:.1f} ms", f"{s.end_ms - start:.1f} ms") for s in spans]
+    columns = ("stream", "work", "start", "end")
+    said = html.status(f"{explain_streams(streams, contexts)} {facts}")
+    return f"{said}\n{html.table('What ran when', columns, rows)}"
+
+
+# ---- the widget ---------------------------------------------------------------------------------------------
+
+
+class StreamTimeline(View):
+    """Choose, and four requests run again and are drawn: the kernel is busy for about a second.
+
+    Parameters:
+        engine: has two profiles, one for each context.
+
+    Attributes:
+        streams, contexts: one or two.
+        mebibytes: the size of each copy, in MiB.
+        button: measures again.
+        chart: the picture; ``chart.value`` is HTML, an image with its text.
+    """
+
+    title = "Stream timeline"
+
+    def __init__(self, engine: trt.ICudaEngine) -> None:
+        self._engine = engine
+        self.streams = labelled(widgets.Dropdown, "streams", options=[1, 2], value=2)
+        self.contexts = labelled(widgets.Dropdown, "contexts", options=[1, 2], value=2)
+        self.mebibytes = labelled(widgets.Dropdown, "MiB in each copy", options=[1, 16, 64], value=16)
+        self.button = widgets.Button(description="Measure again")
+        self.button.on_click(self._changed)
+        self.chart = widgets.HTML()
+        super().__init__([self.streams, self.contexts, self.mebibytes, self.button], self.chart)
+
+    def render(self) -> str:
+        """Measure, draw, and describe."""
+        streams, contexts = self.streams.value, self.contexts.value
+        spans = measure_streams(self._engine, streams, contexts, self.mebibytes.value)
+        alt = f"Timeline of {REQUESTS} requests. {explain_streams(streams, contexts)} The table below has all times."
+        self.chart.value = html.picture(draw_timeline(spans), alt)
+        return render_timeline(spans, streams, contexts)
