@@ -56,8 +56,8 @@ lab: $(SETUP)  ## open JupyterLab on the first lesson (LAB_ARGS="--no-browser --
 test: $(SETUP)  ## lint, unit tests with coverage, every lesson compared with its stored outputs
 	@$(RUN) -m tools.run_checks lint unit lessons
 
-test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
-	@$(RUN) -m tools.run_checks slow solutions
+test-slow: $(SETUP)  ## the tests marked slow, the solved lessons, and lesson 8 (installs the extra "scale")
+	@$(RUN) -m tools.run_checks slow solutions ray
 
 test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
 	@$(RUN) -m tools.run_checks browser
