@@ -1,6 +1,6 @@
 """How much memory a row takes, in a process of its own: growth over what its imports took.
 
-    python -m benchmarks.memory Decoder 1024
+    python -m benchmarks.memory Decoder 1024 100
 
 Prints JSON: MiB after the row has run twice, and the most that it had at any time, loading included.
 """
@@ -14,23 +14,23 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SENTENCES = 200
+SENTENCES = 100
 
 
-def of_row(name: str, size: int) -> dict[str, float]:
-    """Start a process for a row, and return what it measured.
+def of_row(name: str, size: int, count: int = SENTENCES) -> dict[str, float]:
+    """Start a process for a row with its batch size, and return what it measured on ``count`` mixed sentences.
 
     Raises:
         RuntimeError: the process failed; with the end of what it said.
     """
-    command = [sys.executable, "-m", "benchmarks.memory", name, str(size)]
+    command = [sys.executable, "-m", "benchmarks.memory", name, str(size), str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"the memory of {name} could not be measured:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(name: str, size: int) -> dict[str, float]:
+def measure(name: str, size: int, count: int) -> dict[str, float]:
     """In this process: imports first, then everything else."""
     import psutil
     import transformers
@@ -40,7 +40,7 @@ def measure(name: str, size: int) -> dict[str, float]:
     from . import rows, sentence_sets
 
     transformers.logging.disable_progress_bar()
-    sentences = sentence_sets.read("mixed")[:SENTENCES]
+    sentences = sentence_sets.read("mixed")[:count]
     row, process = rows.ROWS[name](), psutil.Process()
     row.size = size
     before = process.memory_info().rss
@@ -63,4 +63,4 @@ def _peak(otherwise: int) -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))

@@ -7,6 +7,7 @@ import json
 import pstats
 import statistics
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -18,26 +19,26 @@ from . import rows
 
 # Functions of trt_helpers that a step spends its time in.
 STEPS = {
-    "tokenise": ("problems_and_ids",),
-    "sort": ("sorted_batches",),
-    "fill the inputs": ("fill",),
-    "run the engine": ("infer",),
-    "ids to words": ("candidates", "put"),
+    "tokenise": ("bulk_tokenizer.py problems_and_ids",),
+    "sort": ("buckets.py sorted_batches",),
+    "fill the inputs": ("decoder.py fill",),
+    "run the engine": ("execution.py infer",),
+    "ids to words": ("bulk_tokenizer.py candidates", "decoder.py put"),
 }
 
 
 def by_step(decoder: object, sentences: list[str]) -> dict[str, float]:
     """The share of the time that each step takes."""
-    profile = cProfile.Profile()
+    profile, start = cProfile.Profile(), time.perf_counter()
     profile.runcall(decoder, sentences, progress=False)
-    stats = pstats.Stats(profile)
-    seconds = Counter()
-    for (file, _, function), (_, _, _, cumulative, _) in stats.stats.items():
-        for step, functions in STEPS.items():
-            if function in functions and "trt_helpers" in file:
-                seconds[step] += cumulative
-    shares = {step: seconds[step] / stats.total_tt for step in STEPS}
-    return {**shares, "everything else": max(0.0, 1 - sum(shares.values()))}
+    whole = time.perf_counter() - start
+    seconds = {
+        f"{Path(file).name} {function}": cumulative
+        for (file, _, function), (_, _, _, cumulative, _) in pstats.Stats(profile).stats.items()
+        if Path(file).parent.name == "trt_helpers"
+    }
+    shares = {step: sum(seconds.get(name, 0.0) for name in names) / whole for step, names in STEPS.items()}
+    return {**shares, "everything else": 1 - sum(shares.values())}
 
 
 def inputs_of(batch: int, sequence: int) -> dict[str, np.ndarray]:

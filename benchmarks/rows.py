@@ -27,6 +27,10 @@ from .machine import cores
 TOP_K = 5
 LONGEST = 512
 FIXED = 128  # tokens that the copied workflow pads to
+# What rows with a choice may choose from: tokens in a sorted batch, sentences in one of the pipeline.
+ON_GPU = th.device.type == "cuda"
+SORTED_SIZES = (4096, 8192, 16384, 32768) if ON_GPU else (256, 512, 1024, 2048)
+PIPELINE_SIZES = (8, 32, 64, 128) if ON_GPU else (4, 8, 16, 32)
 
 
 class Row:
@@ -193,14 +197,14 @@ class BatchedPipeline(Pipeline):
     """The same, with the batch size that is best for it here."""
 
     title = '`pipeline("fill-mask")`, best batch size'
-    sizes = (4, 8, 16, 32)
+    sizes = PIPELINE_SIZES
 
 
 class Eager(Row):
     """PyTorch, batches of sorted sentences, the scores of every word at every token."""
 
     title = "PyTorch eager, sorted batches"
-    sizes = (256, 512, 1024, 2048)
+    sizes = SORTED_SIZES
 
     def load(self) -> None:
         """The model as transformers loads it, in float32."""
@@ -224,7 +228,7 @@ class OnnxRuntime(Row):
     """ONNX Runtime without an engine around it, sorted batches, the scores of every word at every token."""
 
     title = "ONNX Runtime, sorted batches"
-    sizes = (256, 512, 1024, 2048)
+    sizes = SORTED_SIZES
 
     def load(self) -> None:
         """A session with its defaults, on the file that ``export_onnx`` wrote."""

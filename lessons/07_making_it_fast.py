@@ -208,12 +208,13 @@ f"tokens sent: {sent:,} at 128, {sent_unsorted:,} padded to the longest, {sent_s
 
 # %%
 steps["padded to the longest"], steps["sorted"] = medians_ms(padded_to_longest, in_buckets)
-assert steps["padded to the longest"] < steps["copied code"] * 0.8
+assert th.device.type == "cuda" or steps["padded to the longest"] < steps["copied code"] * 0.8
 print("\n".join(f"{name}: {ms:.1f} ms" for name, ms in steps.items()))
 
 # %% [markdown]
-# This time the count predicted well: fewer tokens, less time, in about that proportion. In a service each length class,
-# or *bucket*, gets an optimization profile of its own: on a GPU TensorRT then chooses kernels for that length.
+# On a CPU the count predicted well this time: fewer tokens, less time, in about that proportion. (A GPU is so quick
+# with so little work that calls and copies take longer: nothing is asserted there.) In a service each length class, or
+# *bucket*, gets an optimization profile of its own: on a GPU TensorRT then chooses kernels for that length.
 #
 # ## Decode inside the engine
 #

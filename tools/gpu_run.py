@@ -22,27 +22,18 @@ from tools.run_checks import NBVAL, Result, pytest
 from trt_helpers import device, lane
 from trt_helpers.doctor import facts
 
-TESTS = ["tests/contract", "tests/unit", "tests/clients", "tests/model"]
-ENDURANCE = ["tests/endurance/test_leaks.py"]
+# Each worker has engines of its own on the one GPU.
+WORKERS = ["-n", str(min(12, os.cpu_count() or 1)), "--dist", "loadfile"]
+TESTS = {
+    "tests": ["tests/contract", "tests/unit", "tests/clients", "tests/model", "-m", "not slow", *WORKERS],
+    "endurance": ["tests/endurance/test_leaks.py", "-m", "slow"],
+}
+PARTS = ["notebooks", "notebooks/solutions", *TESTS]
 WITHOUT_NVIDIA = """\
 Not run here, because this lane's runtime is a stand-in on ONNX Runtime: everything that only NVIDIA's engine can show.
 That is the twelve questions of `python -m trt_helpers verify` (among them how often the default stream is warned about,
 and what a profile switch keeps), the real input-consumed event, which fires before an execution ends, and every
 statement about TensorRT's speed."""
-
-
-def tests() -> list[Result]:
-    """The tests of the package, and ten thousand requests through contexts and pipelines."""
-    workers = [
-        "-n",
-        str(min(12, os.cpu_count() or 1)),
-        "--dist",
-        "loadfile",
-    ]  # each has engines of its own on the one GPU
-    return [
-        pytest("tests", *TESTS, "-m", "not slow", "-p", "no:cacheprovider", *workers),
-        pytest("endurance", *ENDURANCE, "-m", "slow", "-p", "no:cacheprovider"),
-    ]
 
 
 def lessons(folder: str) -> tuple[Result, int, int]:
@@ -84,7 +75,7 @@ def figures() -> dict:
         return json.loads(out.read_text()) if done.returncode == 0 else {}
 
 
-def page(results: list[Result], compared: int, only_run: int, measured: dict) -> str:
+def page(results: list[Result], compared: int, only_run: int, measured: dict, left_out: list[str]) -> str:
     """The page as Markdown."""
     parts = [
         "# What ran on a GPU",
@@ -92,9 +83,10 @@ def page(results: list[Result], compared: int, only_run: int, measured: dict) ->
         machine_table(),
         "## Tests and lessons",
         results_table(results),
-        f"Of the lessons' cells, learner's and solved, {compared} were compared with their stored outputs; "
+        f"Of the lessons' cells, {compared} were compared with their stored outputs; "
         f"{only_run} print what depends on the lane, and were run with their assertions.",
         *failures(results),
+        *([f"Not run this time: {', '.join(left_out)}."] if left_out else []),
         "## Streams",
         streams_table(measured),
     ]
@@ -146,19 +138,27 @@ def main(arguments: list[str] | None = None) -> int:
     """Run everything, write the page, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.gpu_run", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "gpu_run.md")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     options = parser.parse_args(arguments)
     if device.type != "cuda":
         print(f"No GPU is in use here: {lane.why}. `make doctor` says what would change that.", file=sys.stderr)
         return 2
     print(f"{torch.cuda.get_device_name()}, lane {lane.name}", flush=True)
-    measured = figures()
-    results, compared, only_run = tests(), 0, 0
-    for folder in ("notebooks", "notebooks/solutions"):
-        result, cells, ignored = lessons(folder)
-        results.append(result)
-        compared, only_run = compared + cells, only_run + ignored
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page(results, compared, only_run, measured))
+    measured, results, cells = figures(), [], [0, 0]
+
+    def write() -> None:  # after each part: a run that is cut short leaves what it has seen
+        left_out = [part for part in PARTS if part not in {result.part for result in results}]
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(page(results, *cells, measured, left_out))
+
+    for part in options.parts:
+        if part in TESTS:
+            results.append(pytest(part, *TESTS[part], "-p", "no:cacheprovider"))
+        else:
+            result, compared, run = lessons(part)
+            results.append(result)
+            cells = [cells[0] + compared, cells[1] + run]
+        write()
     print("\n" + "\n".join(result.line() for result in results))
     return 0 if measured and all(result.ok for result in results) else 1
 

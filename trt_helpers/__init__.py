@@ -89,6 +89,7 @@ __all__ = [
     "measure_streams",
     "explain_streams",
     "render_timeline",
+    "draw_streams",
     # lesson 5: masked-word decoding
     "load_masked_lm",
     "export_onnx",

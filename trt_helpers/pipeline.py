@@ -155,8 +155,8 @@ class _Lane:
         self._timeline, self._row = timeline, row
         self._context = engine.create_execution_context()
         self._stream = Stream()
-        known = io_tensors(engine).values() if device.type == "cuda" else ()
-        self._on_device = {tensor.name for tensor in known if tensor.is_input and tensor.device == "cuda"}
+        known = io_tensors(engine).items() if device.type == "cuda" else ()
+        self._on_device = {name for name, tensor in known if tensor.is_input and tensor.device == "cuda"}
         self._in_flight: deque[PipelineFuture] = deque()
         self._lock = threading.RLock()
         if profile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -79,48 +79,90 @@ def _axes(ax: Axes, shapes: Sequence[Shape]) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-# Fill, hatching and label colour of each kind of work on a stream: told apart without colour.
+class _Look(NamedTuple):
+    """How a kind of work is drawn; ``top`` and ``bottom`` are the ends of its bar, seen from the row's middle."""
+
+    fill: str
+    hatch: str
+    line: str
+    top: float
+    bottom: float
+
+
+# Told apart without colour: by hatching, and where a bar is too short for that, by the side where it sticks out.
 _KINDS = {
-    "copy in": ("#dbe7f6", "///", "#1d3d66"),
-    "execute": ("#cfe8d1", "", "#1b4d1f"),
-    "copy out": ("#f7e3c3", "\\\\\\", "#6b4300"),
+    "copy in": _Look("#b5cdec", "///", "#1d3d66", -0.42, 0.26),
+    "execute": _Look("#cfe8d1", "", "#1b4d1f", -0.26, 0.26),
+    "copy out": _Look("#f2cf94", "\\\\\\", "#6b4300", -0.26, 0.42),
 }
-_OTHER_KIND = ("#e6e6e6", "xxx", "#333333")
+_OTHER_KIND = _Look("#e6e6e6", "xxx", "#333333", -0.26, 0.26)
+# The least width of a bar, as a part of the whole: about 4 pixels, so that the shortest copy can be seen.
+_LEAST_WIDTH = 1 / 200
+_LABEL_HEIGHT = 0.32  # of an event's name, in rows
 
 
 def draw_timeline(spans: Sequence[Span], events: Mapping[str, float] | None = None) -> bytes:
-    """What each stream did, and when: a row for each stream, a bar for each span.
+    """What each stream did, and when: a row for each stream, a bar for each span, a dashed line for each event.
 
     Parameters:
-        spans: from ``Timeline.spans()``; ``row`` is the stream, ``what`` the kind of work.
-        events: moments to mark, name to ms.
+        spans: one or more, from ``Timeline.spans()``; ``row`` is the stream, ``what`` the kind of work.
+        events: moments to mark, name to ms, counted like the spans' times.
 
     Returns:
-        A PNG. Say in its alt text which spans overlap.
+        A PNG with a white background, readable on any. Say in its alt text which spans overlap.
     """
-    rows = sorted({span.row for span in spans})
-    start = min(span.start_ms for span in spans)
-    figure = Figure(figsize=(9, 1.3 + 0.62 * len(rows)), dpi=100, layout="constrained")
+    return to_png(_timeline_figure(spans, events or {}))
+
+
+def _timeline_figure(spans: Sequence[Span], events: Mapping[str, float]) -> Figure:
+    rows = sorted({span.row for span in spans}, key=lambda row: (len(row), row))  # "context 2" before "context 10"
+    start, end = min(span.start_ms for span in spans), max(span.end_ms for span in spans)
+    height = len(rows) + _LABEL_HEIGHT * len(events)
+    figure = Figure(figsize=(9, 1.2 + 0.7 * height), dpi=100, layout="constrained")
     ax = figure.subplots()
     for span in spans:
-        fill, hatch, line = _KINDS.get(span.what, _OTHER_KIND)
-        place = (rows.index(span.row) - 0.32, 0.64)
-        left, width = span.start_ms - start, span.end_ms - span.start_ms
-        ax.broken_barh([(left, width)], place, facecolor=fill, edgecolor=line, hatch=hatch, linewidth=1)
-    for name, at in (events or {}).items():
-        ax.axvline(at - start, color="black", linestyle="--", linewidth=1)
-        ax.annotate(name, (at - start, -0.55), (3, 0), textcoords="offset points", fontsize=9, bbox=_WHITE)
-    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="ms", ylim=(len(rows) - 0.4, -0.8))
-    kinds = dict.fromkeys(span.what for span in spans)
-    ax.legend(handles=[_sample(kind) for kind in kinds], loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.28))
+        _bar(ax, rows.index(span.row), span, start, (end - start) * _LEAST_WIDTH)
+    _mark_events(ax, {name: at - start for name, at in events.items()}, end - start)
+    ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="ms since the first began")
+    ax.set_ylim(len(rows) - 0.5, len(rows) - 0.5 - height)
     ax.spines[["top", "right"]].set_visible(False)
-    return to_png(figure)
+    kinds = {span.what for span in spans}
+    ours, others = [kind for kind in _KINDS if kind in kinds], sorted(kinds - set(_KINDS))
+    figure.legend(handles=[_sample(kind) for kind in ours + others], loc="outside lower center", ncols=4)
+    return figure
+
+
+def _bar(ax: Axes, row: int, span: Span, start: float, least_width: float) -> None:
+    look = _KINDS.get(span.what, _OTHER_KIND)
+    width = span.end_ms - span.start_ms
+    bar = Rectangle(
+        (span.start_ms - start, row + look.top),
+        max(width, least_width),
+        look.bottom - look.top,
+        zorder=2 - width / (width + 1),  # the shorter, the further in front
+        facecolor=look.fill,
+        edgecolor=look.line,
+        hatch=look.hatch,
+    )
+    ax.add_patch(bar)
+    ax.autoscale_view()
+
+
+def _mark_events(ax: Axes, events: Mapping[str, float], total: float) -> None:
+    """Each name has a line of its own above the rows, so that events at the same moment can be read."""
+    for level, (name, at) in enumerate(sorted(events.items(), key=lambda event: event[1]), 1):
+        ax.axvline(at, color="black", linestyle="--", linewidth=1.2, zorder=3)
+        side = ("right", -4) if at > 0.8 * total else ("left", 4)
+        place = (at, -0.5 - _LABEL_HEIGHT * (len(events) - level + 0.5))
+        ax.annotate(
+            name, place, (side[1], 0), textcoords="offset points", ha=side[0], va="center", bbox=_WHITE, zorder=4
+        )
 
 
 def _sample(kind: str) -> Rectangle:
     """The kind's entry in the legend."""
-    fill, hatch, line = _KINDS.get(kind, _OTHER_KIND)
-    return Rectangle((0, 0), 1, 1, facecolor=fill, edgecolor=line, hatch=hatch, label=kind)
+    look = _KINDS.get(kind, _OTHER_KIND)
+    return Rectangle((0, 0), 1, 1, facecolor=look.fill, edgecolor=look.line, hatch=look.hatch, label=kind)
 
 
 def draw_waterfall(steps: Mapping[str, float]) -> bytes:

@@ -25,10 +25,13 @@ class Timeline:
     with timeline.span(stream, "stream 1", "execute"):
         context.execute_async_v3(stream.handle)
     timeline.spans()
+
+    Made once the default stream has done its work, for which it waits: make it before a gate is held.
     """
 
     def __init__(self) -> None:
         self._origin = default_stream().record_event()
+        self._origin.synchronize()  # streams are not in order: another one's work could start before this is reached
         self._recorded: list[tuple[str, str, Event, Event]] = []
 
     @contextmanager
@@ -40,7 +43,6 @@ class Timeline:
 
     def spans(self) -> list[Span]:
         """Wait for the work, and return its spans in the order of their starts. Work that failed has none."""
-        self._origin.synchronize()
         measured = []
         for row, what, start, end in self._recorded:
             with suppress(Exception):  # told to whoever waits for the work itself

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import matplotlib.image
 import pytest
@@ -12,7 +13,7 @@ import trt_helpers as th
 from trt_helpers.masked_lm import INPUTS, Candidate
 from trt_helpers.sentences import Filled
 from trt_helpers.timeline import Span
-from trt_helpers.views import html
+from trt_helpers.views import html, stream_timeline
 from trt_helpers.views.engine_explorer import EngineFacts, TensorFacts
 from trt_helpers.views.shape_playground import Answer, Output, RequestFacts
 
@@ -389,10 +390,10 @@ SPANS = [
 
 def test_a_timeline_in_words():
     page = Page(th.render_timeline(SPANS, streams=2, contexts=2))
-    assert page.roles["status"].endswith("Two executions at once for 2.0 ms of 10.0 ms.")
+    assert page.roles["status"].endswith("Two executions at once for 2.00 ms of 10.00 ms.")
     assert page.tables["What ran when"][:2] == [
         ["stream", "work", "start", "end"],
-        ["stream 1", "copy in", "0.0 ms", "1.0 ms"],
+        ["stream 1", "copy in", "0.00 ms", "1.00 ms"],
     ]
 
 
@@ -409,27 +410,57 @@ def test_what_can_overlap_is_explained(streams, contexts, words):
     assert words in th.explain_streams(streams, contexts)
 
 
+def test_the_events_that_one_context_waits_for_are_drawn(monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(stream_timeline, "draw_timeline", lambda spans, events: drawn.update(events) or b"")
+    for streams, contexts in [(1, 1), (1, 2), (2, 2)]:
+        th.draw_streams(SPANS, streams, contexts)
+        assert drawn == {}
+    th.draw_streams(SPANS, 2, 1)
+    assert drawn == {"event 1": 6.0}, "nobody waits for the last one"
+
+
 @pytest.fixture(scope="module")
-def doubler():
-    profile = th.Profile(x=((1, 4), (1, 4), (1, 4)))
-    return th.load_engine(
-        th.build_plan(parse("double (float[n,4] x) => (float[n,4] y) { y = Add(x, x) }"), [profile] * 2)
-    )
+def power():
+    """An execution takes some ms, longer than a copy of 1 MiB: it would overlap if nothing made it wait."""
+    steps = " ".join(f"{new} = MatMul({old}, x)" for old, new in pairwise("xabcdefy"))
+    profile = th.Profile(x=((512, 512),) * 3)
+    model = parse(f"power (float[n, n] x) => (float[n, n] y) {{ {steps} }}")
+    return th.load_engine(th.build_plan(model, [profile] * 2))
 
 
 @pytest.mark.parametrize(("streams", "contexts"), [(1, 1), (1, 2), (2, 1), (2, 2)])
-def test_measured_requests_are_whole_and_in_order(doubler, streams, contexts):
-    spans = th.measure_streams(doubler, streams, contexts, mebibytes=1)
+def test_measured_requests_are_whole_and_in_order(power, streams, contexts):
+    spans = th.measure_streams(power, streams, contexts, mebibytes=1)
     for row in {span.row for span in spans}:
-        kinds = [span.what for span in spans if span.row == row]
-        assert kinds == ["copy in", "execute", "copy out"] * (4 // streams)
+        mine = [span for span in spans if span.row == row]
+        assert [span.what for span in mine] == ["copy in", "execute", "copy out"] * (4 // streams)
+        assert all(before.end_ms <= after.start_ms for before, after in pairwise(mine))
     assert len({span.row for span in spans}) == streams
     if streams == 1 or contexts == 1:
-        assert th.overlap_ms(spans) == 0
+        assert th.overlap_ms(spans) < 0.01
 
 
-def test_the_timeline_follows_its_controls(doubler):
-    view = th.StreamTimeline(doubler)
+def test_with_one_context_the_streams_take_turns(power):
+    executions = [span for span in th.measure_streams(power, 2, 1, mebibytes=1) if span.what == "execute"]
+    executions.sort(key=lambda span: span.start_ms)
+    assert [span.row for span in executions] == ["stream 1", "stream 2"] * 2
+
+
+@pytest.mark.skipif(th.device.type != "cpu", reason="a GPU does not check indices")
+def test_the_timeline_says_why_an_execution_failed(capfd):
+    model = parse(
+        "lookup (int64[n] ids) => (float[n] y) <float[2] table = {0., 1.}, int64[1] nine = {9}>"
+        " { far = Add(ids, nine)  y = Gather(table, far) }"
+    )
+    engine = th.load_engine(th.build_plan(model, [th.Profile(ids=((4,), (4,), (4,)))] * 2, progress=False))
+    with th.logger.quietly():
+        view = th.StreamTimeline(engine)
+    assert "alert" in Page(view.result.value).roles and view.chart.value == ""
+
+
+def test_the_timeline_follows_its_controls(power):
+    view = th.StreamTimeline(power)
     assert "executions and copies of one overlap" in view.result.value and "<img alt=" in view.chart.value
     view.streams.value = 1
     assert "One stream does one thing after the other" in view.result.value

@@ -32,7 +32,7 @@ def test_the_page_says_what_passed_what_failed_and_what_was_measured(monkeypatch
         Result("tests", False, 90, 1, 9, seconds=12.3, failures=["tests.unit test_x"]),
         Result("lessons", True, 5),
     ]
-    text = gpu_run.page(results, compared=70, only_run=30, measured=MEASURED)
+    text = gpu_run.page(results, compared=70, only_run=30, measured=MEASURED, left_out=["endurance"])
     for words in (
         "| tests | 90 | 1 | 9 | 12 s |",
         "- `tests.unit test_x`",
@@ -40,6 +40,7 @@ def test_the_page_says_what_passed_what_failed_and_what_was_measured(monkeypatch
         "| work | new | 1.00 ms | 0.50 to 1.50 ms | 2.00x |",
         "10.0 ms in all, for 60% of which both contexts were busy",
         "| driver | 580.1 |",
+        "Not run this time: endurance.",
         "Not run here",
     ):
         assert words in text, words

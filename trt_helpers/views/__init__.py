@@ -16,7 +16,7 @@ from __future__ import annotations
 from .engine_explorer import EngineExplorer, engine_facts, render_engine
 from .fill_in_the_blank import FillInTheBlank, draw_words, render_words
 from .shape_playground import ShapePlayground, render_request, request_facts
-from .stream_timeline import StreamTimeline, explain_streams, measure_streams, render_timeline
+from .stream_timeline import StreamTimeline, draw_streams, explain_streams, measure_streams, render_timeline
 
 __all__ = [
     "EngineExplorer",
@@ -29,6 +29,7 @@ __all__ = [
     "measure_streams",
     "explain_streams",
     "render_timeline",
+    "draw_streams",
     "FillInTheBlank",
     "render_words",
     "draw_words",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import ipywidgets as widgets
 import torch
 
 from ..backend import device, trt
-from ..execution import allocate_outputs, bind, set_input_shapes
+from ..execution import allocate_outputs, bind, execute, set_input_shapes, synchronize
 from ..plots import draw_timeline
-from ..streams import Stream, copy_async, pinned_empty, synchronize_all
+from ..streams import Gate, Stream, copy_async, pinned_empty, synchronize_all
 from ..tensors import io_tensors
 from ..timeline import Span, Timeline, overlap_ms
 from . import html
 from .view import View, labelled
 
-REQUESTS = 4
+REQUESTS = 4  # behind a gate: more executions could fill a GPU's queue, which would wait for ever
 
 
 # ---- facts --------------------------------------------------------------------------------------------------
@@ -25,35 +26,46 @@ REQUESTS = 4
 def measure_streams(engine: trt.ICudaEngine, streams: int, contexts: int, mebibytes: int) -> list[Span]:
     """Run four requests, each a copy in, an execution and a copy out, and say when each piece ran.
 
+    All of it is enqueued before any of it begins: a GPU can be faster than Python puts work into its queue.
+
     Parameters:
         engine: has a profile for each context; its inputs are sent at their opt shapes, all zeros.
-        streams, contexts: how many take turns. One context never works on two requests at a time, so with two
-            streams each execution waits for the one before it.
-        mebibytes: the size of each copy.
+        streams, contexts: how many take turns. One context on two streams at once is undefined, so there each
+            execution waits for an event behind the one before it.
+        mebibytes: the size of each copy, of a buffer made for this.
+
+    Raises:
+        TensorRTError: an execution is refused, or fails while it runs.
     """
     used = [Stream() for _ in range(streams)]
-    ready = [_ready(engine, profile, used) for profile in range(contexts)]
     buffers = [_buffers(mebibytes) for _ in range(max(streams, contexts))]
-    timeline, busy_until = Timeline(), {}
-    for number in range(REQUESTS):
-        stream, context = number % streams, number % contexts
-        row, (device_in, host_in) = f"stream {stream + 1}", buffers[number % len(buffers)]
-        with timeline.span(used[stream], row, "copy in"):
-            copy_async(device_in, host_in, used[stream])
-        if context in busy_until:
-            used[stream].wait_event(busy_until[context])
-        with timeline.span(used[stream], row, "execute"):
-            assert ready[context][0].execute_async_v3(used[stream].handle)
-        busy_until[context] = used[stream].record_event()
-        with timeline.span(used[stream], row, "copy out"):
-            copy_async(host_in, device_in, used[stream])
-    spans = timeline.spans()
-    synchronize_all()
-    return sorted(spans, key=lambda span: (span.row, span.start_ms))
+    ready = [_ready(engine, profile, used) for profile in range(contexts)]
+    timeline, executed = Timeline(), {}
+    with Gate() as gate:
+        for stream in used:
+            gate.hold(stream)
+        for number in range(REQUESTS):
+            stream, context, (memory, host) = used[number % streams], number % contexts, buffers[number % len(buffers)]
+            measured = partial(timeline.span, stream, f"stream {number % streams + 1}")
+            with measured("copy in"):
+                copy_async(memory, host, stream)
+            if context in executed:
+                stream.wait_event(executed[context])
+            with measured("execute"):
+                execute(ready[context][0], stream)
+            executed[context] = stream.record_event()
+            with measured("copy out"):
+                copy_async(host, memory, stream)
+    for stream in used:
+        synchronize(stream)
+    return sorted(timeline.spans(), key=lambda span: (span.row, span.start_ms))
 
 
 def _ready(engine: trt.ICudaEngine, profile: int, streams: Sequence[Stream]) -> tuple:
-    """A context with its tensors, which has run once on every stream: the first run is not the one to measure."""
+    """A context with its tensors, which has run once on every stream.
+
+    What the first run loads is not to be measured, and behind a gate it could wait for ever.
+    """
     context = engine.create_execution_context()
     context.set_optimization_profile_async(profile, streams[0].handle)
     streams[0].synchronize()
@@ -65,10 +77,10 @@ def _ready(engine: trt.ICudaEngine, profile: int, streams: Sequence[Stream]) -> 
     set_input_shapes(context, tensors)
     tensors |= allocate_outputs(context)
     bind(context, tensors)
-    synchronize_all()  # on a GPU PyTorch has filled the inputs on a stream of its own
+    synchronize_all()  # on a GPU PyTorch has filled inputs and buffers on a stream of its own
     for stream in streams:
-        assert context.execute_async_v3(stream.handle)
-        stream.synchronize()
+        execute(context, stream)
+        synchronize(stream)
     return context, tensors
 
 
@@ -83,7 +95,8 @@ def explain_streams(streams: int, contexts: int) -> str:
         return "One stream does one thing after the other, however many contexts put work into it."
     if contexts == 1:
         return (
-            "One context works on one request at a time: its executions wait for one another, and only copies overlap."
+            "One context on two streams at once is undefined, so each execution waits for the event behind the one "
+            "before: only copies overlap."
         )
     return "Two contexts on two streams: executions and copies of one overlap with those of the other."
 
@@ -91,18 +104,29 @@ def explain_streams(streams: int, contexts: int) -> str:
 def render_timeline(spans: Sequence[Span], streams: int, contexts: int) -> str:
     """The spans as HTML: what could overlap, for how long two executions did, and a table of all."""
     start, end = min(span.start_ms for span in spans), max(span.end_ms for span in spans)
-    facts = f"Two executions at once for {overlap_ms(spans):.1f} ms of {end - start:.1f} ms."
-    rows = [(s.row, s.what, f"{s.start_ms - start:.1f} ms", f"{s.end_ms - start:.1f} ms") for s in spans]
+    facts = f"Two executions at once for {overlap_ms(spans):.2f} ms of {end - start:.2f} ms."
+    rows = [(s.row, s.what, f"{s.start_ms - start:.2f} ms", f"{s.end_ms - start:.2f} ms") for s in spans]
     columns = ("stream", "work", "start", "end")
     said = html.status(f"{explain_streams(streams, contexts)} {facts}")
     return f"{said}\n{html.table('What ran when', columns, rows)}"
+
+
+def draw_streams(spans: Sequence[Span], streams: int, contexts: int) -> bytes:
+    """The spans as a picture. Where one context goes from stream to stream, the events that it waits for are marked.
+
+    Returns:
+        A PNG. Its facts are in ``render_timeline``; say in its alt text what overlaps.
+    """
+    ends = sorted(span.end_ms for span in spans if span.what == "execute")
+    awaited = ends[:-1] if contexts < streams else []
+    return draw_timeline(spans, {f"event {number}": end for number, end in enumerate(awaited, 1)})
 
 
 # ---- the widget ---------------------------------------------------------------------------------------------
 
 
 class StreamTimeline(View):
-    """Choose, and four requests run again and are drawn: the kernel is busy for about a second.
+    """Choose, and four requests run again and are drawn: the kernel is busy for half a second.
 
     Parameters:
         engine: has two profiles, one for each context.
@@ -128,8 +152,9 @@ class StreamTimeline(View):
 
     def render(self) -> str:
         """Measure, draw, and describe."""
+        self.chart.value = ""
         streams, contexts = self.streams.value, self.contexts.value
         spans = measure_streams(self._engine, streams, contexts, self.mebibytes.value)
         alt = f"Timeline of {REQUESTS} requests. {explain_streams(streams, contexts)} The table below has all times."
-        self.chart.value = html.picture(draw_timeline(spans), alt)
+        self.chart.value = html.picture(draw_streams(spans, streams, contexts), alt)
         return render_timeline(spans, streams, contexts)
