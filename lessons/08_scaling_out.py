@@ -183,16 +183,18 @@ listening()
 #
 # Ray Data cuts the rows into blocks and hands batches to a pool of workers. `num_cpus` is what each asks for. It is
 # only counted, and it must leave something: with one whole core for each of two workers, whatever reads or writes
-# beside them on two cores would never start, and all would wait for good. So three quarters:
+# beside them on two cores would never start, and all would wait for good. So three quarters. If there is a GPU, half of
+# it each, for the same reason:
 
 # %%
 context = ray.data.DataContext.get_current()
 context.wait_for_min_actors_s = 60  # begin when both are there
+share = {"num_gpus": 0.5} if th.device.type == "cuda" else {"num_cpus": 0.75}
 rows = [{"id": i, "text": text} for i, text in enumerate(sentences)]
 with local_ray.quiet_data():  # no progress bars
     data = ray.data.from_items(rows, override_num_blocks=8)
     pool = ray.data.ActorPoolStrategy(size=2)
-    flow = data.map_batches(Worker, fn_constructor_args=(decoder.plan,), compute=pool, batch_size=30, num_cpus=0.75)
+    flow = data.map_batches(Worker, fn_constructor_args=(decoder.plan,), compute=pool, batch_size=30, **share)
     found = flow.take_all()
 len(found), len({row["process"] for row in found}), os.getpid() in {row["process"] for row in found}
 
@@ -220,6 +222,7 @@ lines = [text.encode() for text in sentences]
 lines[100], lines[101] = b"No mask here.", b"Caf\xe9 [MASK]"  # the second is Latin-1, not UTF-8
 source.write_bytes(b"\n".join(lines))
 how = {"workers": 2, "batch_size": 20, "top_k": 3, "make_decoder": FromPlan(decoder.plan)}
+how["gpus_per_worker"] = share.get("num_gpus", 0)
 
 # %% [markdown]
 # ## A worker dies

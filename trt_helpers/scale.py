@@ -180,7 +180,8 @@ def decode_dataset(
     Raises:
         ImportError: the extra ``scale`` is not installed.
         FileNotFoundError: no file is called so.
-        ValueError: the sink is in use by something else, a Parquet file has no such column, a number is out of range.
+        ValueError: the sink is in use by something else, a Parquet file has no such column, a number is out of range,
+            or this machine has too few cores or GPUs for so many workers.
     """
     start = time.time()
     _refuse_nonsense(workers=workers, batch_size=batch_size, top_k=top_k, threads=threads)
@@ -188,6 +189,7 @@ def decode_dataset(
     with local_ray.running(), local_ray.quiet_data():
         from . import parts
 
+        _refuse_too_many(workers, gpus)
         folder = _as_url(sink)
         settings = {"column": column, "id_column": id_column, "batch_size": batch_size}
         wanted = _begun(source, folder, settings, {"top_k": top_k, "model": model})
@@ -295,3 +297,23 @@ def _refuse_nonsense(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"{name} is {number}; it must be at least 1")
+
+
+def _refuse_too_many(workers: int, gpus: float) -> None:
+    """Ray would wait for cores and GPUs that this machine will never have. (A cluster may get some yet.)"""
+    import ray
+
+    if os.environ.get("RAY_ADDRESS"):
+        return
+    there = ray.cluster_resources()
+    if workers * gpus > there.get("GPU", 0):
+        raise ValueError(
+            f"{workers} workers with {gpus:g} GPUs each, and Ray counts {there.get('GPU', 0):g} here. Take fewer workers, or "
+            f"let them share: gpus_per_worker={there.get('GPU', 0) / workers:g}."
+        )
+    wanted = READER_CPUS + (0 if gpus else workers * WORKER_CPUS)
+    if wanted > there["CPU"]:
+        raise ValueError(
+            f"{workers} workers and a reader ask for {wanted:g} cores, and Ray counts {there['CPU']:g} here. Take "
+            "fewer workers: one for each core is the most that is of use."
+        )

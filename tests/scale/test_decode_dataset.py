@@ -205,6 +205,20 @@ def test_numbers_below_one_are_refused_before_anything_starts(tmp_path, name):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"workers": 3, "gpus_per_worker": 0}, "3 workers and a reader ask for 2.5 cores, and Ray counts 2 here"),
+        ({"workers": 2, "gpus_per_worker": 99}, "2 workers with 99 GPUs each, and Ray counts"),
+    ],
+)
+def test_what_this_machine_will_never_have_is_not_waited_for(tmp_path, asked, words):
+    source = text_file(tmp_path, sentences(3))
+    with pytest.raises(ValueError, match=words):
+        decode_dataset(source, tmp_path / "out", make_decoder=Echo, **asked)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_machine_without_the_plan_takes_rays_copy(ray, tiny_bert_folder):
     decoder = MaskedWordDecoder.from_pretrained(tiny_bert_folder)
     copies = ray.put(decoder.plan.read_bytes())
