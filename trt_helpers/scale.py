@@ -308,8 +308,8 @@ def _refuse_too_many(workers: int, gpus: float) -> None:
     there = ray.cluster_resources()
     if workers * gpus > there.get("GPU", 0):
         raise ValueError(
-            f"{workers} workers with {gpus:g} GPUs each, and Ray counts {there.get('GPU', 0):g} here. Take fewer workers, or "
-            f"let them share: gpus_per_worker={there.get('GPU', 0) / workers:g}."
+            f"{workers} workers with {gpus:g} GPUs each, and Ray counts {there.get('GPU', 0):g} here. Take fewer "
+            f"workers, or let them share: gpus_per_worker={there.get('GPU', 0) / workers:g}."
         )
     wanted = READER_CPUS + (0 if gpus else workers * WORKER_CPUS)
     if wanted > there["CPU"]:

@@ -44,6 +44,7 @@ def test_what_cannot_be_done_is_one_line(tiny_bert_folder, capsys, arguments, wo
     assert out == "" and words in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_ray_is_imported_by_nobody_who_does_not_ask_for_it():
     program = "import sys, trt_helpers, trt_helpers.scale, trt_helpers.fill_mask; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
