@@ -250,21 +250,22 @@ reader.synchronize()
 result.tolist()
 
 # %% [markdown]
-# ## The stream that waits for everybody
+# ## The default stream
 #
-# What of handle 0, the *default stream*? It is what `torch.cuda.current_stream()` is, if nobody has chosen another.
+# What of handle 0? It is what `torch.cuda.current_stream()` is, if nobody has chosen another.
 
 # %% tags=["lane-output"]
 doubler.execute_async_v3(0), th.default_stream().synchronize()
 
 # %% [markdown]
-# It works, with a warning: TensorRT waits more than it needs to.
+# It works, with a warning: TensorRT then waits in places of its own. It orders nothing with the streams above: they are
+# still yours to tie together.
 #
 # ## Pinned memory
 #
 # A GPU reads and writes the computer's memory by itself only if that is *pinned*, that is, not moved. Pageable memory
-# CUDA copies to a pinned buffer of its own first, and the call waits. So `non_blocking=True` alone makes no copy
-# asynchronous. `th.copy_async` is `copy_(source, non_blocking=True)` on a stream; `th.pinned_empty` is
+# CUDA copies to a pinned buffer of its own first, and the call waits: from there `non_blocking=True` changes nothing.
+# `th.copy_async` is `copy_(source, non_blocking=True)` on a stream; `th.pinned_empty` is
 # `torch.empty(..., pin_memory=True)`.
 
 # %% tags=["lane-output"]

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 import torch
 
-from tools.notebooks import LESSON_ENV, ROOT, is_kept
+from tools.notebooks import LESSON_ENV, ROOT, stored_notebooks
 from tools.run_checks import NBVAL, WITH_RAY, Result, pytest
 from trt_helpers import device, lane
 from trt_helpers.doctor import facts
@@ -41,7 +41,7 @@ def lessons(folder: str) -> tuple[Result, int, int]:
     """Every notebook of a folder: the result, and how many cells were compared, and only run."""
     compared = run = 0
     with tempfile.TemporaryDirectory() as copies:
-        for path in sorted(p for p in (ROOT / folder).glob("[0-9]*.ipynb") if not is_kept(p) and can_run(p)):
+        for path in filter(can_run, stored_notebooks(ROOT / folder)):
             notebook = nbformat.read(path, 4)
             ignored = ignore_lane_outputs(notebook)
             cells = sum(cell.cell_type == "code" for cell in notebook.cells)

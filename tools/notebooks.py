@@ -46,6 +46,11 @@ def is_kept(path: Path) -> bool:
     return re.search(r"\.mine(-\d+)?$", path.stem) is not None
 
 
+def stored_notebooks(folder: Path) -> list[Path]:
+    """Return the stored notebooks of a folder in order, without a learner's own copies."""
+    return sorted(path for path in folder.glob("*.ipynb") if not is_kept(path))
+
+
 def notebook_path(lesson: Path, solved: bool) -> Path:
     """Return where a lesson's notebook is stored: notebooks/, or notebooks/solutions/ for the solved one."""
     folder = lesson.parent.parent / "notebooks"

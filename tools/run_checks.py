@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools.notebooks import LESSON_ENV, ROOT, is_kept
+from tools.notebooks import LESSON_ENV, ROOT, stored_notebooks
 
 NO_TESTS = 5  # pytest's exit status when it found none
 KEYS = ("tests", "failures", "errors", "skipped")  # of its report
@@ -123,7 +123,7 @@ def ray_lessons() -> Result:
 
 def notebooks(part: str, *folders: str, with_ray: bool = False) -> Result:
     """Run the notebooks of some folders, those on Ray or the others, and compare each cell's output."""
-    found = sorted(path for folder in folders for path in (ROOT / folder).glob("*.ipynb") if not is_kept(path))
+    found = [path for folder in folders for path in stored_notebooks(ROOT / folder)]
     found = [path for path in found if path.name.startswith(WITH_RAY) == with_ray]
     if not found:
         return Result(part, True, note="none yet")

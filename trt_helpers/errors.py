@@ -7,6 +7,7 @@ Both read the same row, so that a text exists once.
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -85,3 +86,11 @@ class TensorRTError(RuntimeError):
 
 def _rebuild(key: str, log: str, facts: dict) -> TensorRTError:
     return TensorRTError(key, log, **facts)
+
+
+def fresh(error: Exception) -> Exception:
+    """The error for one asker. Raised itself, it would keep every asker's frames, and what they hold, alive."""
+    try:
+        return copy.copy(error)
+    except Exception:  # an exception type that cannot be copied: better frames that live too long than no error
+        return error

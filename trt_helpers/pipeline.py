@@ -7,7 +7,6 @@ next already waiting (double buffering).
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from .backend import device, trt
-from .errors import TensorRTError
+from .errors import TensorRTError, fresh
 from .execution import Tensors, execute, prepare, synchronize
 from .streams import Event, Stream, copy_async, pinned_empty
 from .tensors import io_tensors
@@ -135,7 +134,7 @@ class PipelineFuture:
         if not self._settled:
             self._lane.settle(self)
         if self._error is not None:
-            raise copy.copy(self._error)  # raised itself, it would keep every asker's frames
+            raise fresh(self._error)
         return self._outputs
 
     def settle(self, error: Exception | None = None) -> None:

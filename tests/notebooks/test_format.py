@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from tools.notebook_checks import CHECKS, LEARNERS_CHECKS
-from tools.notebooks import ROOT, drift, is_kept, lessons, notebook_path
+from tools.notebooks import ROOT, drift, lessons, notebook_path, stored_notebooks
 
 LEARNERS = [notebook_path(lesson, solved=False) for lesson in lessons(ROOT)]
 NOTEBOOKS = [*LEARNERS, *(notebook_path(lesson, solved=True) for lesson in lessons(ROOT))]
@@ -40,7 +40,7 @@ def test_notebooks_agree_with_their_lessons() -> None:
 
 def test_lessons_and_notebooks_hold_the_same_names() -> None:
     names = [path.stem for path in lessons(ROOT)]
-    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if not is_kept(path)) == names
+    assert [path.stem for path in stored_notebooks(ROOT / "notebooks")] == names
     assert sorted(path.stem for path in (ROOT / "notebooks/solutions").glob("*.ipynb")) == names
 
 

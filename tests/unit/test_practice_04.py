@@ -132,6 +132,13 @@ def event_too_early(context, stream, copying, x, new):
     return enqueued
 
 
+def waiting_for_earlier_work(context, stream, copying, x, new):
+    copying.wait_stream(stream)
+    enqueued = context.execute_async_v3(stream.handle)
+    th.copy_async(x, new, copying)
+    return enqueued
+
+
 def refill_before(context, stream, copying, x, new):
     th.copy_async(x, new, stream)
     return context.execute_async_v3(stream.handle)
@@ -150,6 +157,7 @@ def refill_after_waiting(context, stream, copying, x, new):
         (lambda context, stream, copying, x, new: None, "Not solved yet"),
         (refill_at_once, "it is -7: 'x' was overwritten before the execution had read it"),
         (event_too_early, "it is -7: 'x' was overwritten"),
+        (waiting_for_earlier_work, "it is -7: 'x' was overwritten"),
         (refill_before, "it is -7: 'x' was overwritten"),
         (lambda c, stream, copying, x, new: c.execute_async_v3(stream.handle), "'x' should hold the new values"),
         (lambda c, stream, copying, x, new: th.copy_async(x, new, copying) or True, "was the execution enqueued?"),

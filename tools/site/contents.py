@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools.notebooks import is_kept
+from tools.notebooks import stored_notebooks
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
 SOLVED, MODULE = "notebooks/solutions", "trt_helpers"  # the folders that have a list of their own
@@ -39,16 +39,18 @@ class Contents:
 def find(root: Path) -> Contents:
     """Return what there is in the repository, in reading order."""
 
-    def names(*patterns: str) -> list[str]:
-        found = sorted(path for pattern in patterns for path in root.glob(pattern))
-        return [path.relative_to(root).as_posix() for path in found]
+    def relative(paths: list[Path]) -> list[str]:
+        return [path.relative_to(root).as_posix() for path in paths]
 
-    lessons = [name for name in names("notebooks/[0-9]*.ipynb") if not is_kept(root / name)]
+    def names(*patterns: str) -> list[str]:
+        return relative(sorted(path for pattern in patterns for path in root.glob(pattern)))
+
+    lessons = relative(stored_notebooks(root / "notebooks"))
     code = [name for name in names(f"{MODULE}/**/*") if Path(name).suffix in LANGUAGES]
     return Contents(
         root=root,
         lessons={name: headings(root / name) for name in lessons},
-        solved=[name for name in names(f"{SOLVED}/[0-9]*.ipynb") if not is_kept(root / name)],
+        solved=relative(stored_notebooks(root / SOLVED)),
         texts=names("docs/*.md", "models/*/README.md", "benchmarks/*/*.md") + names("CONTRIBUTING.md"),
         code=sorted(code, key=lambda name: (name.count("/"), name)),  # the files of subpackages last
     )

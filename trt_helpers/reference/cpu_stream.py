@@ -12,13 +12,14 @@ recorded on it, gets the error. (CUDA is harsher: after an error of a kernel eve
 from __future__ import annotations
 
 import atexit
-import copy
 import itertools
 import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable
+
+from ..errors import fresh
 
 # A handle is a number, as in CUDA. Streams and events count apart: one is never taken for the other.
 _stream_handles = itertools.count(0x1000)
@@ -31,14 +32,6 @@ _registry = threading.Lock()  # of streams and workers
 _STOP = None
 
 Work = Callable[[], None]
-
-
-def _fresh(error: Exception) -> Exception:
-    """The error for one waiter. Raised itself, it would keep the waiter's frames, and so its own stream, alive."""
-    try:
-        return copy.copy(error)
-    except Exception:  # an exception type that cannot be copied: better a stream that lives too long than no error
-        return error
 
 
 class _Mark:
@@ -56,7 +49,7 @@ class _Mark:
     def wait(self) -> None:
         self.reached.wait()
         if self.error is not None:
-            raise _fresh(self.error)
+            raise fresh(self.error)
 
 
 class CpuStream:
@@ -108,7 +101,7 @@ class CpuStream:
         """
         finished = self._state.done == self._state.given  # before the error: work that ends in between is not done
         if self._state.error is not None:
-            raise _fresh(self._state.error)
+            raise fresh(self._state.error)
         return finished
 
     def record_event(self, event: CpuEvent | None = None) -> CpuEvent:

@@ -122,12 +122,9 @@ def run_to_end(context: IExecutionContext, request: Request) -> None:
             _allocate(context, request, name, allocator)
     context.engine._device.drain(request.stream)
     try:
-        for name, value in _run(context, request, unsized).items():
-            _deliver(context, request, name, value)
-    except Refused:
-        raise
+        _complete(context, request, unsized)
     except Exception as error:
-        raise Refused("execution_failed", reason=first_line(error)) from None
+        raise _refusal(error) from None
 
 
 def _allocate(context: IExecutionContext, request: Request, name: str, allocator: rtx.IOutputAllocator) -> None:
@@ -184,9 +181,7 @@ def _run_and_deliver(context: IExecutionContext, request: Request, unsized: list
 
     def work() -> None:
         try:
-            values = _run(context, request, unsized)
-            for name, value in values.items():
-                _deliver(context, request, name, value)
+            _complete(context, request, unsized)
         except Exception as error:  # the caller is waiting and gets it; the stream stays usable
             failed.append(error)
 
@@ -197,8 +192,17 @@ def _run_and_deliver(context: IExecutionContext, request: Request, unsized: list
     except Exception as error:  # of earlier work on the stream
         failed.append(error)
     if failed:
-        error = failed[0]
-        raise error if isinstance(error, Refused) else Refused("execution_failed", reason=first_line(error))
+        raise _refusal(failed[0])
+
+
+def _refusal(error: Exception) -> Refused:
+    return error if isinstance(error, Refused) else Refused("execution_failed", reason=first_line(error))
+
+
+def _complete(context: IExecutionContext, request: Request, unsized: list[str]) -> None:
+    """Run, and hand out what the run has sized."""
+    for name, value in _run(context, request, unsized).items():
+        _deliver(context, request, name, value)
 
 
 def _deliver(context: IExecutionContext, request: Request, name: str, value: object) -> None:
