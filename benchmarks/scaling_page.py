@@ -1,6 +1,6 @@
-"""Write docs/scaling.md from benchmarks/results/scaling.json: python -m benchmarks.scaling_page
+"""Write docs/scaling.md from benchmarks/results/scaling*.json: python -m benchmarks.scaling_page
 
-The page is about what was measured and where; without results it says so, and gives no figure.
+The page is about what was measured and where, on a CPU and on GPUs; without results it says so, and gives no figure.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results" / "scaling.json"
+FOLDER = ROOT / "benchmarks" / "results"
+NAMES = {"cpu": "scaling", "cuda": "scaling-cuda"}  # what each kind of machine writes, so that it keeps the other's
 PAGE = ROOT / "docs" / "scaling.md"
 BILLION = 1_000_000_000
 
 TOP = """\
 # More workers, more machines
 
-Written by `python -m benchmarks.scaling_page`; every figure comes from `benchmarks/results/scaling.json`, which
-`python -m benchmarks.scaling` measures. Lesson 8 shows how `decode_dataset` works.
+Written by `python -m benchmarks.scaling_page`; every figure comes from `benchmarks/results/scaling.json` or
+`scaling-cuda.json`, which `python -m benchmarks.scaling` measures. Lesson 8 shows how `decode_dataset` works.
 
 ```
 python -m trt_helpers fill-mask reviews.parquet --column review --out answers --workers 2 --top-k 5
@@ -34,6 +35,7 @@ HOW = """\
 - **A part is some thousand rows of one file, and one file of answers.** Its name says which rows, and it appears whole.
   So a worker may die at any moment: Ray starts another and gives it the part again, and the file is the same. A part
   over which three workers have died is written with an error in each of its rows.
+- **A worker that dies while it loads** is started again too, but not for ever: after three times each, the run ends.
 - **A run that was interrupted is called again with the same arguments** and does the parts whose files are missing.
   Ray Data's own checkpoints (2.60) were not taken for this: they need a column of unique ids right behind Ray's own
   readers, which text has not, keep all ids in memory, and ask for a core and a gigabyte of their own.
@@ -60,25 +62,27 @@ Not measured yet.
 """
 
 
-def page(found: dict | None) -> str:
-    """The page, with the figures of a measurement or without."""
-    return TOP + (NOTHING if found is None else f"{_figures(found)}\n{_billion(found)}\n") + HOW
+def page(measured: Sequence[dict]) -> str:
+    """The page, with the figures of each measurement, or without any."""
+    several = "".join(f"## {_where(found)}\n\n{figures(found)}\n{_billion(found)}\n" for found in measured)
+    return TOP + (several or NOTHING) + HOW
 
 
 def results(found: dict) -> str:
     """What was measured, as a page of its own beside the JSON file."""
     machine = _table(["machine", ""], list(found["machine"].items()))
-    return (
-        f"# Workers on {_where(found)}\n\nWritten by `python -m benchmarks.scaling`.\n\n{machine}\n\n{_figures(found)}"
-    )
+    return f"# {_where(found)}\n\nWritten by `python -m benchmarks.scaling`.\n\n{machine}\n\n{figures(found)}"
 
 
 def _where(found: dict) -> str:
     machine = found["machine"]
-    return machine.get("GPU", f"{machine['cores']} CPU cores")
+    if found["device"] == "cuda":
+        return f"Workers on {machine['GPUs']} x {machine['GPU']}"
+    return f"Workers on {machine['cores']} CPU cores"
 
 
-def _figures(found: dict) -> str:
+def figures(found: dict) -> str:
+    """Rates and memory, as text and tables."""
     unit = "GPU" if found["device"] == "cuda" else "thread"
     rows = [["one process without Ray, one thread", f"{found['alone']:,.1f}", "", ""]]
     for count, run in found["workers"].items():
@@ -88,10 +92,13 @@ def _figures(found: dict) -> str:
         rows.append([title, rate, f"{run['times the first']:.2f}", f"{run['start up']:.0f} s"])
     head = ["", "sentences/s, steady: median (low to high)", "times the first", "until rows flow"]
     memory = [["decoder", *_memory(found["memory"])], ["stub", *_memory(found["stub memory"])]]
-    return f"""## Figures
-
-Measured on {_where(found)}, lane `{found["lane"]}`: {found["rows"]:,} sentences of 32 tokens on average, in parts of
-{found["part rows"]}, {found["turns"]} turns. Steady means: while all workers were busy, start-up apart.
+    differ = found["rows with other words"]
+    words = (
+        f"{differ:,} rows had other words in some runs than in the first" if differ else "every run gave the same words"
+    )
+    return f"""Lane `{found["lane"]}`: {found["rows"]:,} sentences of 32 tokens on average, in parts of
+{found["part rows"]:,}, {found["turns"]} turns. Steady means: while all workers were busy, start-up apart.
+Compared row by row, {words}.
 
 {_table(head, rows)}
 
@@ -112,7 +119,7 @@ def _billion(found: dict) -> str:
     fed = {kind: rate / each for kind, rate in found["reading"].items()}
     reading = [[kind, f"{rate:,.0f}", f"{fed[kind]:,.0f}"] for kind, rate in found["reading"].items()]
     hours = BILLION / each / 3600
-    return f"""## A billion sentences, on paper
+    return f"""### A billion sentences, on paper
 
 One of {most} workers does {each:,.1f} sentences a second. A billion such sentences cost **{hours:,.0f} {unit} hours**
 (10^9 / {each:,.1f} / 3600), and {hours / 1000:,.1f} hours on a thousand of these {unit}s if nothing else is in the way.
@@ -132,9 +139,10 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
 
 
-def stored() -> dict | None:
-    """The stored measurement; None if there is none."""
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else None
+def stored() -> list[dict]:
+    """The stored measurements, the CPU's first."""
+    files = [FOLDER / f"{name}.json" for name in NAMES.values()]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import sys
 
 from tqdm.auto import tqdm
 
+from .errors import TensorRTError
 from .progress import is_wanted
 from .sentences import Filled
 
@@ -18,7 +19,7 @@ def main(chosen: argparse.Namespace) -> int:
         if "[MASK]" in chosen.input and not os.path.exists(chosen.input):
             return _sentence(chosen)
         return _files(chosen)
-    except (FileNotFoundError, ImportError, ValueError) as error:
+    except (ConnectionError, FileNotFoundError, ImportError, TensorRTError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -10,18 +10,25 @@ import io
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from os.path import commonprefix
+from typing import TYPE_CHECKING
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
+from fsspec.utils import infer_compression
 
 from .masked_lm import not_text
 from .sentences import Filled
 
-JOB = "_job.json"  # readers of Parquet folders pass over names that begin with _ or a dot
+if TYPE_CHECKING:
+    import ray.data
+
+JOB, INPUT = "_job.json", "_input"  # readers of Parquet folders pass over names that begin with _ or a dot
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -30,8 +37,6 @@ SCHEMA = pa.schema(
         ("error", pa.string()),
     ]
 )
-MISSING = object()
-
 Row = tuple[str, str | None, str | None]  # id, sentence, error: a row without a sentence has an error
 
 
@@ -42,7 +47,8 @@ class Source:
     Attributes:
         files: paths as fsspec writes them, sorted.
         column: where the sentences are, in Parquet and JSON Lines.
-        id_column: where the ids are; None: the ids are file and row, ``reviews.txt:17``, counted from 1.
+        id_column: where the ids are; None: the ids are file and row, ``reviews.txt:17``, counted from 1. Of files in
+            several folders the folder is told too, ``monday/reviews.txt:17``.
         batch_size: rows of a part.
     """
 
@@ -50,6 +56,11 @@ class Source:
     column: str
     id_column: str | None
     batch_size: int
+
+    def name(self, url: str) -> str:
+        """What to call one of the files: its path from the folder that all of them are in."""
+        folder = commonprefix([file.rpartition("/")[0] + "/" for file in self.files]).rpartition("/")[0]
+        return url.removeprefix(folder + "/")
 
 
 def files_of(source: str) -> tuple[list[str], list[int]]:
@@ -84,33 +95,63 @@ def rows_of(source: Source, url: str) -> Iterator[Row]:
         ValueError: a Parquet file lacks a column: then no row of it has anything to decode.
     """
     system, path = _open(url)
-    name = path.rpartition("/")[2]
+    name, kind = source.name(url), _kind(path)
     with system.open(path, "rb", compression="infer") as file:
-        kind = name.lower().removesuffix(".gz").rpartition(".")[2]
-        if kind in ("parquet", "pq"):
+        if kind == "parquet":
             found = _parquet(file, name, source)
-        elif kind in ("jsonl", "ndjson", "json"):
+        elif kind == "json":
             found = (_json_row(line, source) for line in file)
         else:
-            found = ((MISSING, line.rstrip(b"\r\n")) for line in file)
+            found = ((None, line.rstrip(b"\r\n")) for line in file)
         for number, (row_id, value) in enumerate(found, start=1):
             text, error = _sentence(value, source.column)
-            shown = f"{name}:{number}" if row_id is MISSING else _as_text(row_id)
-            yield shown, text, error
+            yield f"{name}:{number}" if row_id is None else _as_text(row_id), text, error
+
+
+def _kind(path: str) -> str:
+    """``parquet``, ``json`` or ``text``, by the file's name without the ending of a compression."""
+    name = path.lower()
+    if infer_compression(name):
+        name = name.rpartition(".")[0]
+    if name.endswith((".parquet", ".pq")):
+        return "parquet"
+    return "json" if name.endswith((".jsonl", ".ndjson", ".json")) else "text"
+
+
+def check_columns(source: Source) -> None:
+    """Look into the first file, if it is Parquet: a wrong name is better refused now than by a worker.
+
+    Raises:
+        ValueError: it lacks a column.
+    """
+    url = source.files[0]
+    system, path = _open(url)
+    if _kind(path) == "parquet":
+        with system.open(path, "rb", compression="infer") as file:
+            _columns(pq.ParquetFile(file), source.name(url), source)
+
+
+def _columns(parquet: pq.ParquetFile, name: str, source: Source) -> list[str]:
+    columns = [source.column] + ([source.id_column] if source.id_column else [])
+    if lacks := [column for column in columns if column not in parquet.schema_arrow.names]:
+        raise ValueError(f"{name} has no column {lacks[0]!r}; it has {', '.join(parquet.schema_arrow.names)}")
+    return columns
 
 
 def _parquet(file: object, name: str, source: Source) -> Iterator[tuple[object, object]]:
     parquet = pq.ParquetFile(file)
-    columns = [source.column] + ([source.id_column] if source.id_column else [])
-    if lacks := [column for column in columns if column not in parquet.schema_arrow.names]:
-        raise ValueError(f"{name} has no column {lacks[0]!r}; it has {', '.join(parquet.schema_arrow.names)}")
-    for batch in parquet.iter_batches(batch_size=4096, columns=columns):
-        texts = batch.column(source.column)
-        if pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type):
-            # As bytes, since nobody has checked that they are UTF-8: one bad row would lose the other 4,095.
-            texts = texts.view(pa.binary() if pa.types.is_string(texts.type) else pa.large_binary())
-        ids = batch.column(source.id_column).to_pylist() if source.id_column else [MISSING] * len(texts)
-        yield from zip(ids, texts.to_pylist(), strict=True)
+    for batch in parquet.iter_batches(batch_size=4096, columns=_columns(parquet, name, source)):
+        ids = _values(batch.column(source.id_column)) if source.id_column else [None] * len(batch)
+        yield from zip(ids, _values(batch.column(source.column)), strict=True)
+
+
+def _values(column: pa.Array) -> list:
+    """Text as bytes, since nobody has checked that it is UTF-8: one bad row would lose the other 4,095."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_binary())
+    return column.to_pylist()
 
 
 def _json_row(line: bytes, source: Source) -> tuple[object, object]:
@@ -118,12 +159,12 @@ def _json_row(line: bytes, source: Source) -> tuple[object, object]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError, and says so itself
-        return MISSING, error
+        return None, error
     if not isinstance(row, dict):
-        return MISSING, ValueError(f"the line is a JSON {type(row).__name__}, not an object")
+        return None, ValueError(f"the line is a JSON {type(row).__name__}, not an object")
     if source.column not in row:
-        return row.get(source.id_column, MISSING), ValueError(f"the line has no {source.column!r}")
-    return row.get(source.id_column, MISSING), row[source.column]
+        return row.get(source.id_column), ValueError(f"the line has no {source.column!r}")
+    return row.get(source.id_column), row[source.column]
 
 
 def _sentence(value: object, column: str) -> tuple[str | None, str | None]:
@@ -146,6 +187,8 @@ def _sentence(value: object, column: str) -> tuple[str | None, str | None]:
 
 def _as_text(value: object) -> str:
     """An id as text that UTF-8 can write."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return str(value).encode(errors="replace").decode()
 
 
@@ -193,17 +236,15 @@ def _write_whole(folder: str, name: str, data: bytes) -> None:
 
 
 def times_begun(folder: str, name: str) -> int:
-    """Note that a worker begins with a part; returns how often that was noted in this run, this time included."""
+    """Note that a worker begins with a part, or loads; returns how often that was noted in this run, with this time."""
     system, path = _open(folder)
     system.touch(f"{path}/.{name}.begun.{uuid.uuid4().hex[:8]}")
     return len(system.glob(f"{path}/.{name}.begun.*"))
 
 
 def forget_begun(folder: str, name: str) -> None:
-    """Drop these notes: the part is done."""
-    system, path = _open(folder)
-    for note in system.glob(f"{path}/.{name}.begun.*"):
-        system.rm_file(note)
+    """Drop these notes: it went well."""
+    _remove(folder, f".{name}.begun.*")
 
 
 def rows_done(folder: str) -> dict[str, int]:
@@ -221,9 +262,14 @@ def rows_done(folder: str) -> dict[str, int]:
 
 def remove_unfinished(folder: str) -> None:
     """Delete what workers leave behind: notes of what they began, and half-written files if they were killed."""
+    _remove(folder, ".part-*")
+
+
+def _remove(folder: str, names: str) -> None:
     system, path = _open(folder)
-    for name in system.glob(f"{path}/.part-*"):
-        system.rm_file(name)
+    for name in system.glob(f"{path}/{names}"):
+        with suppress(FileNotFoundError):  # another worker may be at it
+            system.rm_file(name)
 
 
 def begin(folder: str, job: dict) -> None:
@@ -233,21 +279,44 @@ def begin(folder: str, job: dict) -> None:
         job: input and settings, as JSON: what must be the same for a run to be continued.
 
     Raises:
-        ValueError: the folder holds something else, or the same job with other input or settings.
+        ValueError: the folder holds something else, or answers to other input or with other settings.
     """
     system, path = _open(folder)
     if system.exists(f"{path}/{JOB}"):
         before = json.loads(system.cat_file(f"{path}/{JOB}"))
-        if changed := sorted(key for key in job.keys() | before.keys() if job.get(key) != before.get(key)):
+        changed = sorted(key for key in job.keys() | before.keys() if job.get(key) != before.get(key))
+        if not changed:
+            return
+        if system.glob(f"{path}/part-*"):
             raise ValueError(
                 f"{folder} holds a run with another {' and '.join(changed)}. Say the same as then to continue it, or "
                 "choose another folder."
             )
-        return
-    if system.exists(path) and system.ls(path):
+        _forget_input(folder)  # a run that came to nothing, perhaps for a wrong setting
+    elif system.exists(path) and system.ls(path):
         raise ValueError(f"{folder} is not empty, and not the folder of an earlier run. Choose another one.")
     system.makedirs(path, exist_ok=True)
     _write_whole(folder, JOB, json.dumps(job, indent=1).encode())
+
+
+def keep_input(rows: ray.data.Dataset, folder: str, columns: list[str]) -> str:
+    """Write the rows of a data set into the folder, once, since only what has a name can be found again; returns where.
+
+    Rows that an interrupted run has written in full are kept as they are.
+    """
+    system, path = _open(folder)
+    finished = f"{path}/{INPUT}/_finished"
+    if not system.exists(finished):
+        _forget_input(folder)
+        rows.select_columns(columns).write_parquet(f"{folder}/{INPUT}")
+        system.touch(finished)
+    return f"{folder}/{INPUT}"
+
+
+def _forget_input(folder: str) -> None:
+    system, path = _open(folder)
+    if system.exists(f"{path}/{INPUT}"):
+        system.rm(f"{path}/{INPUT}", recursive=True)
 
 
 def answers(folder: str, columns: Iterable[str] = SCHEMA.names) -> pa.Table:

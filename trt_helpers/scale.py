@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 # Shares of a core, by which Ray counts. Together a reader and two workers fit a machine of two cores; with a whole core
 # for each worker the reader would never start, and the workers would wait for it for good.
 WORKER_CPUS, READER_CPUS = 0.75, 0.25
-# How many workers a part may cost. Ray would start a new one for it for ever.
+# How many workers a part may cost, and how often each worker may die loading. Ray would start new ones for ever.
 TRIES = 3
+LOADING = "part-loading"  # like a part's name, so that its notes are cleared away with theirs
 KILLER = f"not decoded: {TRIES} workers died over the rows of this part."
 
 Decoder = Callable[..., list[Filled]]
@@ -113,13 +115,27 @@ class Worker:
         make_decoder: called once, in the worker's process.
         folder: where the parts go.
         threads: CPU threads of the engine.
+        workers: how many there are.
+
+    Raises:
+        RuntimeError: too many workers died here, before they could do anything.
     """
 
-    def __init__(self, make_decoder: Callable[[], Decoder], folder: str, top_k: int, threads: int) -> None:
+    def __init__(
+        self, make_decoder: Callable[[], Decoder], folder: str, top_k: int, threads: int, workers: int
+    ) -> None:
+        from . import parts
+
         # Read when the engine is loaded.
         os.environ["TRT_HELPERS_THREADS"] = str(threads)
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        if parts.times_begun(folder, LOADING) > TRIES * workers:
+            raise RuntimeError(
+                f"every worker died {TRIES} times while it loaded its engine, and none came to its first row. Is there "
+                "too little memory for so many? `python -m trt_helpers` says what this machine has."
+            )
         self._decoder, self._folder, self._top_k = make_decoder(), folder, top_k
+        parts.forget_begun(folder, LOADING)
 
     def __call__(self, part: dict) -> dict:
         """Decode the part's sentences and write all answers; returns a ``PartDone`` as a dictionary."""
@@ -152,7 +168,7 @@ def decode_dataset(
     top_k: int = 5,
     column: str = "text",
     id_column: str | None = None,
-    model: str | None = None,
+    model: str | Path | None = None,
     threads: int = 1,
     make_decoder: Callable[[], Decoder] | None = None,
     on_part: Callable[[PartDone], None] | None = None,
@@ -171,7 +187,8 @@ def decode_dataset(
         workers: processes, each with an engine of its own.
         gpus_per_worker: default: 1 if this machine computes on a GPU, else 0. A fraction lets workers share one.
         batch_size: sentences that a worker gets at once, and rows of a file. Sorted by length together.
-        id_column: default: ids are made of file name and row, ``reviews.txt:17``.
+        column: where Parquet and JSON Lines have the sentence.
+        id_column: default: ids are made of file name and row, ``reviews.txt:17``, as for a row whose own is null.
         model: as for ``load_masked_lm``. Its plan is built once, before the workers start.
         threads: CPU threads of each worker's engine.
         make_decoder: how a worker makes its decoder; default: from that plan (``FromPlan``).
@@ -180,31 +197,34 @@ def decode_dataset(
     Raises:
         ImportError: the extra ``scale`` is not installed.
         FileNotFoundError: no file is called so.
-        ValueError: the sink is in use by something else, a Parquet file has no such column, a number is out of range,
-            or this machine has too few cores or GPUs for so many workers.
+        ValueError: the sink is in use by something else, the first file is Parquet without such a column, a number is
+            out of range, or this machine has too few cores or GPUs for so many workers.
+        ray.exceptions.RayError: a worker or a reader failed, with its traceback. What was finished stays.
     """
     start = time.time()
-    _refuse_nonsense(workers=workers, batch_size=batch_size, top_k=top_k, threads=threads)
     gpus = (1 if device.type == "cuda" else 0) if gpus_per_worker is None else gpus_per_worker
+    _refuse_nonsense(gpus, workers=workers, batch_size=batch_size, top_k=top_k, threads=threads)
     with local_ray.running(), local_ray.quiet_data():
         from . import parts
 
         _refuse_too_many(workers, gpus)
-        folder = _as_url(sink)
+        folder, model = _as_url(sink), _model(model)
         settings = {"column": column, "id_column": id_column, "batch_size": batch_size}
         wanted = _begun(source, folder, settings, {"top_k": top_k, "model": model})
         parts.remove_unfinished(folder)
         done = parts.rows_done(folder)
         summary = Summary(earlier=sum(done.values()))
-        arguments = (make_decoder or _from_plan(model), folder, top_k, threads)
+        arguments = (make_decoder or _from_plan(model, top_k), folder, top_k, threads, workers)
         # A block is what Ray hands from one process to another. So each part is a block of its own: one file feeds all
         # workers, and the first of them begins before the file is read.
         with local_ray.quiet_data(target_max_block_size=1):
             flow = _flow(wanted, frozenset(done), arguments, workers, gpus)
-            for report in _reports(flow):
-                _count(summary, report, start)
-                if on_part:
-                    on_part(report)
+            # Closed, or the workers of an interrupted run would live as long as somebody keeps its traceback.
+            with closing(_reports(flow)) as reports:
+                for report in reports:
+                    _count(summary, report, start)
+                    if on_part:
+                        on_part(report)
         parts.remove_unfinished(folder)
     summary.seconds = time.time() - start if summary.rows == 0 else summary.seconds
     return summary
@@ -250,11 +270,13 @@ def _count(summary: Summary, report: PartDone, start: float) -> None:
         summary.workers.append(report.worker)
 
 
-def _from_plan(model: str | None) -> FromPlan:
+def _from_plan(model: str | None, top_k: int) -> FromPlan:
     """Build the plan, or find it; where Ray has several machines, put it where all of them can get it."""
     import ray
 
-    plan = MaskedWordDecoder.from_pretrained(model).plan
+    decoder = MaskedWordDecoder.from_pretrained(model)
+    decoder([], top_k=top_k)  # refuses more words than its engine returns, before any worker has to
+    plan = decoder.plan
     several = sum(node["Alive"] for node in ray.nodes()) > 1
     return FromPlan(plan, model, ray.put(Path(plan).read_bytes()) if several else None)
 
@@ -265,26 +287,13 @@ def _begun(source: str | Path | ray.data.Dataset, folder: str, settings: dict, a
 
     if isinstance(source, str | Path):
         files, sizes = parts.files_of(_as_url(source))
+        parts.check_columns(parts.Source(files, **settings))
         parts.begin(folder, {**settings, **answers, "files": files, "sizes": sizes})
     else:
         parts.begin(folder, {**settings, **answers, "files": "a ray.data.Dataset"})
         columns = [settings["column"]] + ([settings["id_column"]] if settings["id_column"] else [])
-        files, _ = parts.files_of(_written_down(source, folder, columns))
+        files, _ = parts.files_of(parts.keep_input(source, folder, columns))
     return parts.Source(files, **settings)
-
-
-def _written_down(rows: ray.data.Dataset, folder: str, columns: list[str]) -> str:
-    """The rows of a data set as files, since only what has a name can be found again."""
-    import fsspec
-
-    target, finished = f"{folder}/_input", f"{folder}/_input/_finished"
-    system, path = fsspec.core.url_to_fs(finished)
-    if not system.exists(path):
-        if system.exists(path.rpartition("/")[0]):
-            system.rm(path.rpartition("/")[0], recursive=True)
-        rows.select_columns(columns).write_parquet(target)
-        system.touch(path)
-    return target
 
 
 def _as_url(path: str | Path) -> str:
@@ -293,7 +302,14 @@ def _as_url(path: str | Path) -> str:
     return text if "://" in text else os.path.abspath(text)
 
 
-def _refuse_nonsense(**numbers: int) -> None:
+def _model(model: str | Path | None) -> str | None:
+    """A folder by its absolute path, for the same reason; a name on the Hub as it is."""
+    return os.path.abspath(model) if model and os.path.isdir(model) else model
+
+
+def _refuse_nonsense(gpus: float, **numbers: int) -> None:
+    if gpus < 0:
+        raise ValueError(f"gpus_per_worker is {gpus}; it must be 0, a fraction, or a whole number")
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"{name} is {number}; it must be at least 1")

@@ -41,3 +41,10 @@ class Deadly(Echo):
         if any("die" in sentence for sentence in sentences):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(sentences, top_k)
+
+
+class DiesLoading(Echo):
+    """It takes its process with it before it is there, as one that needs too much memory."""
+
+    def __init__(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -14,7 +14,7 @@ from trt_helpers import MaskedWordDecoder, parts
 from trt_helpers.__main__ import main
 from trt_helpers.scale import KILLER, TRIES, FromPlan, decode_dataset
 
-from .stubs import Deadly, Echo, Waiting
+from .stubs import Deadly, DiesLoading, Echo, Waiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
 
@@ -158,6 +158,20 @@ def test_rows_that_kill_their_workers_get_an_error_in_the_end(tmp_path):
     assert (summary.rows, summary.errors) == (40, 10) and str(TRIES) in KILLER
 
 
+def test_workers_that_die_while_they_load_are_given_up(tmp_path):
+    source = text_file(tmp_path, sentences(3))
+    with pytest.raises(Exception, match="every worker died 3 times while it loaded its engine"):
+        decode_dataset(source, tmp_path / "out", make_decoder=DiesLoading)
+    decode_dataset(source, tmp_path / "out", top_k=1, make_decoder=Echo)  # the folder is not lost
+    check_all(tmp_path / "out", 3)
+
+
+def test_an_engine_that_does_not_load_ends_the_run_in_its_own_words(tmp_path):
+    source = text_file(tmp_path, sentences(3))
+    with pytest.raises(Exception, match="there is no plan file called .*nothing.plan"):
+        decode_dataset(source, tmp_path / "out", make_decoder=FromPlan(tmp_path / "nothing.plan"))
+
+
 def test_an_interrupted_run_does_only_what_is_left(tmp_path):
     source, out, seen = text_file(tmp_path, sentences(100)), tmp_path / "out", []
 
@@ -167,7 +181,7 @@ def test_an_interrupted_run_does_only_what_is_left(tmp_path):
             raise KeyboardInterrupt
 
     options = {"workers": 2, "batch_size": 10, "top_k": 1, "make_decoder": Echo}
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as kept:  # and with it the frames, as a notebook keeps them
         decode_dataset(source, out, on_part=interrupt, **options)
     there = {file.name: file.stat().st_mtime_ns for file in out.glob("part-*")}
     assert len(there) >= 3
@@ -177,6 +191,7 @@ def test_an_interrupted_run_does_only_what_is_left(tmp_path):
     assert {name: (out / name).stat().st_mtime_ns for name in there} == there
     assert summary.rows + summary.earlier == 100 and summary.earlier >= 30
     check_all(out, 100)
+    assert kept.value is not None
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------
@@ -194,8 +209,22 @@ def test_a_sink_of_another_run_is_refused(tmp_path):
 
 def test_a_missing_column_stops_the_run_and_says_so(tmp_path):
     pq.write_table(pa.table({"review": ["x"]}), tmp_path / "a.parquet")
-    with pytest.raises(Exception, match="a.parquet has no column 'text'; it has review"):
+    with pytest.raises(ValueError, match="^a.parquet has no column 'text'; it has review$"):
         decode_dataset(tmp_path / "a.parquet", tmp_path / "out", make_decoder=Echo)
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_words_than_the_engine_has_are_refused_before_a_worker_starts(tmp_path, tiny_bert_folder):
+    source = text_file(tmp_path, ["Paris is the [MASK] of France."])
+    with pytest.raises(ValueError, match="top_k is 1 to 20"):
+        decode_dataset(source, tmp_path / "out", top_k=21, model=tiny_bert_folder)
+    decode_dataset(source, tmp_path / "out", top_k=20, model=tiny_bert_folder)  # the mistake is forgotten
+    assert len(answered(tmp_path / "out")["in.txt:1"]["words"][0]) == 20
+
+
+def test_a_file_without_rows_has_no_answers(tmp_path):
+    summary = decode_dataset(text_file(tmp_path, []), tmp_path / "out", make_decoder=Echo)
+    assert (summary.rows, summary.earlier, parts.answers(str(tmp_path / "out")).num_rows) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["workers", "batch_size", "top_k", "threads"])
@@ -210,6 +239,7 @@ def test_numbers_below_one_are_refused_before_anything_starts(tmp_path, name):
     [
         ({"workers": 3, "gpus_per_worker": 0}, "3 workers and a reader ask for 2.5 cores, and Ray counts 2 here"),
         ({"workers": 2, "gpus_per_worker": 99}, "2 workers with 99 GPUs each, and Ray counts"),
+        ({"gpus_per_worker": -1}, "gpus_per_worker is -1; it must be 0, a fraction, or a whole number"),
     ],
 )
 def test_what_this_machine_will_never_have_is_not_waited_for(tmp_path, asked, words):

@@ -1,7 +1,9 @@
 """Reading what people have, bad rows and all, and writing answers whole or not at all. No Ray in here."""
 
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,9 +57,29 @@ def test_json_lines_of_every_kind(tmp_path):
     assert "JSON Lines" in found[8][2]
 
 
-def test_a_compressed_text_is_told_apart_by_its_name(tmp_path):
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "good"}\n'))
-    assert rows(tmp_path / "a.jsonl.gz") == [("a.jsonl.gz:1", "good", None)]
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_a_compressed_text_is_told_apart_by_its_name(tmp_path, ending, pack):
+    (tmp_path / f"a.jsonl.{ending}").write_bytes(pack(b'{"text": "good"}\n'))
+    assert rows(tmp_path / f"a.jsonl.{ending}") == [(f"a.jsonl.{ending}:1", "good", None)]
+
+
+def test_files_of_one_name_in_several_folders_have_different_ids(tmp_path):
+    files = [tmp_path / "in" / day / "a.txt" for day in ("monday", "tuesday")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("[MASK]")
+    names, _ = parts.files_of(f"{tmp_path}/in/*/a.txt")
+    both = parts.Source(names, "text", None, 3)
+    assert [row[0] for name in names for row in parts.rows_of(both, name)] == ["monday/a.txt:1", "tuesday/a.txt:1"]
+
+
+def test_a_null_is_no_id_and_an_id_that_is_not_utf8_loses_no_row(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": null, "text": "x"}')
+    assert rows(tmp_path / "a.jsonl", id_column="id") == [("a.jsonl:1", "x", None)]
+    for kind in (pa.string(), pa.large_string()):
+        ids = pa.array([b"na\xefve", None, b"c"], pa.binary() if kind == pa.string() else pa.large_binary()).view(kind)
+        pq.write_table(pa.table({"id": ids, "text": ["x", "y", "z"]}), tmp_path / "a.parquet")
+        assert [row[0] for row in rows(tmp_path / "a.parquet", id_column="id")] == ["na\ufffdve", "a.parquet:2", "c"]
 
 
 def test_parquet_reads_the_named_columns_and_keeps_bad_values(tmp_path):
@@ -83,6 +105,10 @@ def test_a_parquet_file_without_the_column_is_no_matter_of_rows(tmp_path):
     pq.write_table(pa.table({"review": ["x"], "key": [1]}), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="a.parquet has no column 'text'; it has review, key"):
         rows(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="a.parquet has no column 'id'; it has review, key"):
+        parts.check_columns(source(tmp_path / "a.parquet", column="review", id_column="id"))
+    (tmp_path / "a.txt").touch()
+    parts.check_columns(source(tmp_path / "a.txt"))
 
 
 def test_files_are_found_by_name_folder_and_glob_without_hidden_ones(tmp_path):
@@ -144,6 +170,7 @@ def test_notes_of_beginnings_are_counted_and_forgotten(tmp_path):
     assert [parts.times_begun(str(tmp_path), PART["part"]) for _ in range(3)] == [1, 2, 3]
     assert parts.times_begun(str(tmp_path), parts.part_name(0, 4)) == 1
     parts.forget_begun(str(tmp_path), PART["part"])
+    parts.forget_begun(str(tmp_path), PART["part"])  # another worker was quicker
     assert parts.times_begun(str(tmp_path), PART["part"]) == 1
     parts.write_part(str(tmp_path), PART, ANSWERS)
     parts.remove_unfinished(str(tmp_path))
@@ -155,6 +182,7 @@ def test_the_same_job_is_recognised_and_another_refused(tmp_path):
     parts.begin(folder, job)
     parts.begin(folder, job)
     assert json.loads((tmp_path / "new/out" / parts.JOB).read_text()) == job
+    (tmp_path / "new/out" / PART["part"]).touch()
     with pytest.raises(ValueError, match="holds a run with another top_k. Say the same as then"):
         parts.begin(folder, {**job, "top_k": 4})
     with pytest.raises(ValueError, match="another column and files"):
@@ -163,6 +191,14 @@ def test_the_same_job_is_recognised_and_another_refused(tmp_path):
     parts.begin(str(tmp_path / "empty"), job)
     with pytest.raises(ValueError, match="is not empty, and not the folder of an earlier run"):
         parts.begin(str(tmp_path), job)
+
+
+def test_a_run_that_came_to_nothing_binds_nobody(tmp_path):
+    parts.begin(str(tmp_path / "out"), {"column": "a typing error"})
+    (tmp_path / "out" / parts.INPUT).mkdir()
+    parts.begin(str(tmp_path / "out"), {"column": "text"})
+    assert json.loads((tmp_path / "out" / parts.JOB).read_text()) == {"column": "text"}
+    assert not (tmp_path / "out" / parts.INPUT).exists(), "its rows are of another column"
 
 
 def test_no_answers_are_an_empty_table(tmp_path):
