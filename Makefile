@@ -62,7 +62,7 @@ test-slow: $(SETUP)  ## the tests marked slow, the solved lessons, and lesson 8 
 test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
 	@$(RUN) -m tools.run_checks browser
 
-test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU, in any lane (writes docs/gpu_run.md)
+test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU or GPUs, in any lane (writes docs/gpu_run.md)
 	@$(RUN) -m tools.gpu_run
 
 bench: $(SETUP)  ## measure ways to fill in masked words side by side, 15 minutes (writes benchmarks/results)

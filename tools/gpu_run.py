@@ -1,8 +1,8 @@
 """Run all that needs no particular GPU on this machine's one, and write down what came of it: make test-gpu
 
 The page (default: docs/gpu_run.md) is written by this run and never by hand. In any lane: tests, every lesson with all
-its assertions (outputs compared where not tagged `lane-output`), and benchmarks/streams.py. With two GPUs or more and the
-packages of the extra `scale`, benchmarks/scaling.py too, which writes benchmarks/results/scaling-cuda.json and .md.
+its assertions (outputs compared where not tagged `lane-output`), and benchmarks/streams.py. With two GPUs or more and
+the packages of the extra `scale`, benchmarks/scaling.py too, which writes benchmarks/results/scaling-cuda.json and .md.
 """
 
 import argparse

@@ -168,7 +168,7 @@ def test_workers_that_die_while_they_load_are_given_up(tmp_path):
 
 def test_an_engine_that_does_not_load_ends_the_run_in_its_own_words(tmp_path):
     source = text_file(tmp_path, sentences(3))
-    with pytest.raises(Exception, match="there is no plan file called .*nothing.plan"):
+    with pytest.raises(Exception, match="There is no plan file .*nothing.plan"):
         decode_dataset(source, tmp_path / "out", make_decoder=FromPlan(tmp_path / "nothing.plan"))
 
 
