@@ -56,13 +56,13 @@ lab: $(SETUP)  ## open JupyterLab on the first lesson (LAB_ARGS="--no-browser --
 test: $(SETUP)  ## lint, unit tests with coverage, every lesson compared with its stored outputs
 	@$(RUN) -m tools.run_checks lint unit lessons
 
-test-slow: $(SETUP)  ## the tests marked slow, and the solved lessons
-	@$(RUN) -m tools.run_checks slow solutions
+test-slow: $(SETUP)  ## the tests marked slow, the solved lessons, and lesson 8 (installs the extra "scale")
+	@$(RUN) -m tools.run_checks slow solutions ray
 
 test-browser: $(SETUP)  ## lessons and site in a real browser (installs the extras and, as root, Debian's chromium)
 	@$(RUN) -m tools.run_checks browser
 
-test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU, in any lane (writes docs/gpu_run.md)
+test-gpu: $(SETUP)  ## tests, lessons and figures on your GPU or GPUs, in any lane (writes docs/gpu_run.md)
 	@$(RUN) -m tools.gpu_run
 
 bench: $(SETUP)  ## measure ways to fill in masked words side by side, 15 minutes (writes benchmarks/results)

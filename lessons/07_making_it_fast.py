@@ -478,4 +478,4 @@ practice.check_make_batches(make_batches)
 # <details><summary>3. Scores were half of the work, and now are free. How much faster, at most?</summary>
 # Twice. What remains limits what can be won.</details>
 #
-# **Next:** every lesson's errors and remedies are one command away, `python -m trt_helpers explain "..."`.
+# **Next:** [lesson 8](08_scaling_out.ipynb), where several workers share a pile of sentences and one of them dies.

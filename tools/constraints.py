@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "constraints.txt"
 HEADER = "# Every package of the environment, pinned. Written by `make constraints` from pyproject.toml.\n"
 OLDEST, NEWER = "3.11.0", ("3.12.0", "3.13.0")
-EXTRAS = ("dev", "site", "browser")
+EXTRAS = ("dev", "site", "browser", "scale")
 # Published as source that only names other packages, which pip cannot resolve for another Python.
 SOURCE_ONLY = ("tensorrt-rtx", "tensorrt-rtx-cu13")
 # Pinned in pyproject.toml already, and its wheels are gigabytes: not looked up for each Python.

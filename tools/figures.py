@@ -168,7 +168,39 @@ def _between_the_memories(ax: Axes, rows: tuple[float, ...]) -> None:
     note(ax, (4.3, plan + 0.24), "deserialize\n_cuda_engine", code=True, **clear)
 
 
-PICTURES = {"01_objects": objects, "03_memory": memory}
+# ---- lesson 8: the workers ----------------------------------------------------------------------------------
+
+
+def workers() -> plt.Figure:
+    """Rows on their way through two workers, and what each process holds."""
+    figure, ax = canvas(8.6, 4.6)
+    rows = (2.95, 1.55)
+    box(ax, (0.95, 2.25), "input", "Parquet, .jsonl,\ntext", FILE, size=(1.4, 0.78))
+    box(ax, (2.85, 2.25), "reader", "cuts parts of\n4,096 rows", BUILD, size=(1.4, 0.78))
+    box(ax, (7.65, 2.25), "answers", "one file\na part", FILE, size=(1.4, 0.78))
+    box(ax, (5.35, 4.05), "plan", "built once", FILE, size=(1.4, 0.62))
+    box(ax, (5.35, 0.4), "your process", "counts reports", YOURS, size=(1.7, 0.62))
+    for number, y in enumerate(rows, start=1):
+        box(ax, (5.35, y), f"worker {number}", "engine, context,\nstream: its own", RUN, size=(1.7, 0.85))
+        arrow(ax, (3.55, 2.25 + (y - 2.25) * 0.3), (4.5, y))
+        arrow(ax, (6.2, y), (6.95, 2.25 + (y - 2.25) * 0.3))
+    arrow(ax, (1.65, 2.25), (2.15, 2.25))
+    arrow(ax, (5.1, 3.74), (5.1, 3.38))
+    arrow(ax, (5.35, 1.12), (5.35, 0.71), dashed=True)
+    ax.annotate(
+        "",
+        xy=(6.2, 1.7),
+        xytext=(6.05, 4.05),
+        arrowprops={"arrowstyle": "-|>", "color": "#333333", "lw": 1.3, "connectionstyle": "arc3,rad=-0.25"},
+    )
+    note(ax, (6.55, 3.75), "read by each worker,\nonce, when it starts")
+    note(ax, (2.55, 3.15), "a part at a time,\nthrough Ray's\nobject store", ha="left")
+    note(ax, (6.65, 1.2), "written by the worker,\nwhole or not at all")
+    note(ax, (5.5, 0.91), "both report rows, errors, seconds")
+    return figure
+
+
+PICTURES = {"01_objects": objects, "03_memory": memory, "08_workers": workers}
 
 
 def main() -> None:

@@ -1,24 +1,28 @@
 """Run all that needs no particular GPU on this machine's one, and write down what came of it: make test-gpu
 
 The page (default: docs/gpu_run.md) is written by this run and never by hand. In any lane: tests, every lesson with all
-its assertions (outputs compared where not tagged `lane-output`), and benchmarks/streams.py.
+its assertions (outputs compared where not tagged `lane-output`), and benchmarks/streams.py. With two GPUs or more and
+the packages of the extra `scale`, benchmarks/scaling.py too, which writes benchmarks/results/scaling-cuda.json and .md.
 """
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
 import torch
 
+from benchmarks import scaling_page
 from tools.notebooks import LESSON_ENV, ROOT, stored_notebooks
-from tools.run_checks import NBVAL, Result, pytest
+from tools.run_checks import NBVAL, WITH_RAY, Result, pytest
 from trt_helpers import device, lane
 from trt_helpers.doctor import facts
 
@@ -28,7 +32,8 @@ TESTS = {
     "tests": ["tests/contract", "tests/unit", "tests/clients", "tests/model", "-m", "not slow", *WORKERS],
     "endurance": ["tests/endurance/test_leaks.py", "-m", "slow"],
 }
-PARTS = ["notebooks", "notebooks/solutions", *TESTS]
+PARTS = ["notebooks", "notebooks/solutions", *TESTS, "scaling"]
+PAGE = ROOT / "docs" / "gpu_run.md"
 WITHOUT_NVIDIA = """\
 Not run here, because this lane's runtime is a stand-in on ONNX Runtime: everything that only NVIDIA's engine can show.
 That is the twelve questions of `python -m trt_helpers verify` (among them how often the default stream is warned about,
@@ -40,7 +45,7 @@ def lessons(folder: str) -> tuple[Result, int, int]:
     """Every notebook of a folder: the result, and how many cells were compared, and only run."""
     compared = run = 0
     with tempfile.TemporaryDirectory() as copies:
-        for path in stored_notebooks(ROOT / folder):
+        for path in filter(can_run, stored_notebooks(ROOT / folder)):
             notebook = nbformat.read(path, 4)
             ignored = ignore_lane_outputs(notebook)
             cells = sum(cell.cell_type == "code" for cell in notebook.cells)
@@ -53,6 +58,11 @@ def lessons(folder: str) -> tuple[Result, int, int]:
     if result.passed + result.failed + result.skipped != compared + run:
         result.ok, result.note = False, "not all cells were run"
     return result, compared, run
+
+
+def can_run(path: Path) -> bool:
+    """Lessons on Ray need its packages, which are never installed into a Python that somebody brought."""
+    return not path.name.startswith(WITH_RAY) or importlib.util.find_spec("ray") is not None
 
 
 def ignore_lane_outputs(notebook: nbformat.NotebookNode) -> int:
@@ -75,7 +85,43 @@ def figures() -> dict:
         return json.loads(out.read_text()) if done.returncode == 0 else {}
 
 
-def page(results: list[Result], compared: int, only_run: int, measured: dict, left_out: list[str]) -> str:
+def can_scale() -> bool:
+    """Several GPUs, and what shares work between them, which is never installed into a Python that somebody brought."""
+    packages = all(importlib.util.find_spec(name) for name in ("ray", "pyarrow"))
+    return packages and torch.cuda.device_count() >= 2
+
+
+def scaling(folder: Path) -> tuple[Result, dict]:
+    """What benchmarks/scaling.py measures with one GPU, two, four and so on; its files go to the folder."""
+    counts = [str(2**i) for i in range(torch.cuda.device_count().bit_length())]
+    out = folder / f"{scaling_page.NAMES['cuda']}.json"
+    out.unlink(missing_ok=True)  # an older run's figures are not this one's
+    command = [sys.executable, "-m", "benchmarks.scaling", "--workers", *counts, "--out", str(folder)]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **LESSON_ENV})
+    ok = done.returncode == 0
+    result = Result("scaling", ok, int(ok), int(not ok), seconds=time.perf_counter() - start)
+    result.failures = [] if ok else ["benchmarks.scaling"]
+    return result, json.loads(out.read_text()) if out.exists() else {}
+
+
+def scaling_text(found: dict, wanted: bool) -> str:
+    """The figures of benchmarks/scaling.py, or why there are none."""
+    if found:
+        return scaling_page.figures(found).strip()
+    if not can_scale():
+        return "Not run here: needs two GPUs and the packages of the extra `scale`."
+    return "benchmarks/scaling.py failed." if wanted else "Not run this time."
+
+
+def page(
+    results: list[Result],
+    compared: int,
+    only_run: int,
+    measured: dict,
+    left_out: list[str],
+    several: str,
+) -> str:
     """The page as Markdown."""
     parts = [
         "# What ran on a GPU",
@@ -89,6 +135,8 @@ def page(results: list[Result], compared: int, only_run: int, measured: dict, le
         *([f"Not run this time: {', '.join(left_out)}."] if left_out else []),
         "## Streams",
         streams_table(measured),
+        "## Several GPUs",
+        several,
     ]
     if lane.name == "reference":
         parts += ["## Not run here", WITHOUT_NVIDIA]
@@ -137,22 +185,27 @@ def streams_table(measured: dict) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run everything, write the page, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.gpu_run", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "gpu_run.md")
+    parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     options = parser.parse_args(arguments)
     if device.type != "cuda":
         print(f"No GPU is in use here: {lane.why}. `make doctor` says what would change that.", file=sys.stderr)
         return 2
     print(f"{torch.cuda.get_device_name()}, lane {lane.name}", flush=True)
-    measured, results, cells = figures(), [], [0, 0]
+    measured, results, cells, scaled = figures(), [], [0, 0], {}
 
     def write() -> None:  # after each part: a run that is cut short leaves what it has seen
         left_out = [part for part in PARTS if part not in {result.part for result in results}]
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(page(results, *cells, measured, left_out))
+        several = scaling_text(scaled, "scaling" not in left_out)
+        options.out.write_text(page(results, *cells, measured, left_out, several))
 
     for part in options.parts:
-        if part in TESTS:
+        if part == "scaling":
+            if can_scale():
+                result, scaled = scaling(scaling_page.FOLDER if options.out == PAGE else options.out.resolve().parent)
+                results.append(result)
+        elif part in TESTS:
             results.append(pytest(part, *TESTS[part], "-p", "no:cacheprovider"))
         else:
             result, compared, run = lessons(part)

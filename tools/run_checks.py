@@ -1,7 +1,7 @@
 """Run the parts of the test suite one after the other, and end with a line for each.
 
     python -m tools.run_checks lint unit lessons      (make test)
-    python -m tools.run_checks slow solutions         (make test-slow)
+    python -m tools.run_checks slow solutions ray     (make test-slow)
     python -m tools.run_checks browser                (make test-browser)
 
 A part that fails does not stop the others. The last line counts tests over all parts.
@@ -27,6 +27,8 @@ NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
 NBVAL += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
 # Two notebooks, or two files of tests, at a time: each from top to bottom in one worker.
 IN_PAIRS = ["-n", "2", "--dist", "loadscope"]
+# Lessons that take longer than all others, and packages that the set-up does not install.
+WITH_RAY = ("08",)
 
 
 @dataclass
@@ -94,7 +96,9 @@ def unit() -> Result:
 
 
 def slow() -> Result:
-    """The tests marked slow. Some compare with NVIDIA's bindings of other versions, which are fetched first."""
+    """The tests marked slow. Some need Ray, some NVIDIA's bindings of other versions, which are fetched first."""
+    if command("tools.extras", "scale"):
+        return Result("slow tests", False, note="packages are missing, see above")
     if command("tools.nvidia_wheels"):
         return Result("slow tests", False, note="could not fetch NVIDIA's bindings for comparison")
     os.environ["TRT_HELPERS_REQUIRE_WHEELS"] = "1"  # from here on, missing is a failure and no reason to skip
@@ -110,12 +114,21 @@ def browser() -> Result:
     return pytest("browser tests", "tests/browser", *IN_PAIRS)
 
 
-def notebooks(part: str, folder: str) -> Result:
-    """Run every notebook of a folder and compare each cell's output with the stored one."""
-    found = stored_notebooks(ROOT / folder)
+def ray_lessons() -> Result:
+    """The lessons on Ray, the learner's and the solved ones, one after the other: each fills both cores."""
+    if command("tools.extras", "scale"):
+        return Result("lessons on Ray", False, note="packages are missing, see above")
+    return notebooks("lessons on Ray", "notebooks", "notebooks/solutions", with_ray=True)
+
+
+def notebooks(part: str, *folders: str, with_ray: bool = False) -> Result:
+    """Run the notebooks of some folders, those on Ray or the others, and compare each cell's output."""
+    found = [path for folder in folders for path in stored_notebooks(ROOT / folder)]
+    found = [path for path in found if path.name.startswith(WITH_RAY) == with_ray]
     if not found:
         return Result(part, True, note="none yet")
-    result = pytest(part, *NBVAL, *IN_PAIRS, *(path.relative_to(ROOT).as_posix() for path in found))
+    paths = [path.relative_to(ROOT).as_posix() for path in found]
+    result = pytest(part, *NBVAL, *([] if with_ray else IN_PAIRS), *paths)
     # Of two tests whose names clash pytest-xdist runs one and says nothing: count, so that no cell is lost.
     cells = sum(cell.cell_type == "code" for path in found for cell in nbformat.read(path, 4).cells)
     run = result.passed + result.failed + result.skipped
@@ -131,6 +144,7 @@ PARTS = {
     "slow": slow,
     "browser": browser,
     "solutions": lambda: notebooks("solutions", "notebooks/solutions"),
+    "ray": ray_lessons,
 }
 
 

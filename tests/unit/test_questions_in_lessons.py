@@ -4,6 +4,7 @@ Each function below answers one question: it makes the situation and says of eve
 exception" is a plain False where an exception would have ended the test.
 """
 
+import pickle
 import warnings
 
 import onnx.parser
@@ -14,6 +15,7 @@ import trt_helpers as th
 from tools.notebooks import ROOT, lessons
 from tools.questions import questions_of_lesson
 from trt_helpers import TensorRTError, legacy, trt
+from trt_helpers.files import written_whole
 
 from .conftest import parse
 
@@ -349,3 +351,44 @@ def _():
     layers, vocabulary, tokens, asked = 6 * 12 * 384**2, 384 * 30522, 16 * 31, 16
     gain = (layers + vocabulary) * tokens / (layers * tokens + vocabulary * asked)
     return 1.8 < gain < 2.2, gain > 10
+
+
+# ---- lesson 8 --------------------------------------------------------------------------------------------------
+
+
+@question("first-answer")
+def _(tiny_bert_folder):
+    decoder, read = th.MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64), []
+
+    def endless():
+        while True:
+            read.append("paris is the [MASK]")
+            yield read[-1]
+
+    next(decoder.stream(endless(), window=60))
+    return len(read) == 1, len(read) == 60, len(read) > 60
+
+
+@question("what-travels")
+def _(twice, tmp_path):
+    path = th.save_plan(twice.serialize(), tmp_path / "twice.plan")
+    engine = not raises(pickle.dumps, twice)
+    plan = pickle.loads(pickle.dumps(path)) == path
+    return engine, plan and not engine, engine and plan
+
+
+@question("written-twice")
+def _(tmp_path):
+    """As ``parts.write_part`` writes: whole, under a name that says which rows."""
+    for _ in range(2):
+        with written_whole(tmp_path / "part-00000-000000000001") as file:
+            file.write_text("row 1\nrow 2\n")
+    rows = [row for file in tmp_path.iterdir() for row in file.read_text().splitlines()]
+    return rows == [], rows == ["row 1", "row 2"], len(rows) == 4
+
+
+@question("honest-rate")
+def _():
+    start_up_s, rows_per_s = 30, 2_000 / 10
+    seconds = start_up_s + 20_000 / rows_per_s
+    return seconds == 400, seconds == 130, seconds == 40

@@ -1,5 +1,7 @@
 """The run on a GPU: what is compared, what the page says. The run itself needs a GPU."""
 
+import subprocess
+
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -37,7 +39,7 @@ def test_the_page_says_what_passed_what_failed_and_what_was_measured(monkeypatch
         Result("tests", False, 90, 1, 9, seconds=12.3, failures=["tests.unit test_x"]),
         Result("lessons", True, 5),
     ]
-    text = gpu_run.page(results, compared=70, only_run=30, measured=MEASURED, left_out=["endurance"])
+    text = gpu_run.page(results, compared=70, only_run=30, measured=MEASURED, left_out=["endurance"], several="No.")
     for words in (
         "| tests | 90 | 1 | 9 | 12 s |",
         "- `tests.unit test_x`",
@@ -47,6 +49,7 @@ def test_the_page_says_what_passed_what_failed_and_what_was_measured(monkeypatch
         "for 60% of which both contexts were busy",
         "| driver | 580.1 |",
         "Not run this time: endurance.",
+        "## Several GPUs\n\nNo.",
         "Not run here",
     ):
         assert words in text, words
@@ -54,6 +57,34 @@ def test_the_page_says_what_passed_what_failed_and_what_was_measured(monkeypatch
 
 def test_figures_that_could_not_be_measured_are_not_left_out_silently():
     assert gpu_run.streams_table({}) == "benchmarks/streams.py failed."
+
+
+def test_several_gpus_have_figures_or_a_reason(monkeypatch):
+    assert gpu_run.scaling_text({}, wanted=True).startswith(
+        "Not run here: needs two GPUs and the packages of the extra"
+    )
+    monkeypatch.setattr(gpu_run.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(gpu_run.importlib.util, "find_spec", lambda name: name)
+    assert gpu_run.can_scale()
+    assert gpu_run.scaling_text({}, wanted=True) == "benchmarks/scaling.py failed."
+    assert gpu_run.scaling_text({}, wanted=False) == "Not run this time."
+    monkeypatch.setattr(gpu_run.importlib.util, "find_spec", lambda name: None)
+    assert not gpu_run.can_scale(), "without Ray nothing is tried"
+
+
+def test_a_scaling_run_that_fails_has_no_older_figures(monkeypatch, tmp_path):
+    (tmp_path / "scaling-cuda.json").write_text("{}")
+    commands = []
+
+    def fails(command, **options):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(gpu_run.torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(gpu_run.subprocess, "run", fails)
+    result, found = gpu_run.scaling(tmp_path)
+    assert (result.ok, result.failed, found) == (False, 1, {})
+    assert commands[0][commands[0].index("--workers") :][:4] == ["--workers", "1", "2", "4"]
 
 
 @pytest.mark.skipif(device.type == "cuda", reason="there is a GPU")

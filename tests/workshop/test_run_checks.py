@@ -1,6 +1,8 @@
 """The runner of `make test`: it goes on after a failure, counts, and never reads green when it is not."""
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tools import run_checks
 from tools.run_checks import Result
@@ -48,6 +50,41 @@ def test_a_learners_kept_copy_is_not_run(monkeypatch, tmp_path) -> None:
         (tmp_path / name).write_text("{}")
     monkeypatch.setattr(run_checks, "ROOT", tmp_path)
     assert run_checks.notebooks("lessons", ".").note == "none yet"
+
+
+@pytest.fixture
+def stored(monkeypatch, tmp_path):
+    """Two notebooks of one cell each in two folders; what pytest would be given is noted and not run."""
+    for name in ("notebooks/01_a.ipynb", "notebooks/08_b.ipynb", "notebooks/solutions/08_b.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(new_notebook(cells=[new_code_cell("1")]), tmp_path / name)
+    monkeypatch.setattr(run_checks, "ROOT", tmp_path)
+    given = []
+
+    def pytest_of(part, *arguments):
+        given.extend(argument for argument in arguments if argument.endswith(".ipynb"))
+        return Result(part, True, passed=len(given))
+
+    monkeypatch.setattr(run_checks, "pytest", pytest_of)
+    return given
+
+
+def test_lessons_on_ray_are_left_to_the_slow_tier(stored) -> None:
+    assert run_checks.PARTS["lessons"]().ok and stored == ["notebooks/01_a.ipynb"]
+
+
+def test_the_slow_tier_fetches_ray_and_runs_both_notebooks(stored, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(run_checks, "command", lambda *arguments: asked.append(arguments))
+    assert run_checks.PARTS["ray"]().ok and asked == [("tools.extras", "scale")]
+    assert stored == ["notebooks/08_b.ipynb", "notebooks/solutions/08_b.ipynb"]
+
+
+@pytest.mark.parametrize("part", ["ray", "slow"])
+def test_without_ray_the_slow_tier_fails(stored, monkeypatch, part) -> None:
+    monkeypatch.setattr(run_checks, "command", lambda *arguments: 1)
+    result = run_checks.PARTS[part]()
+    assert (result.ok, result.note, stored) == (False, "packages are missing, see above", [])
 
 
 def test_an_unknown_part_is_named(parts) -> None:

@@ -22,7 +22,7 @@ ROWS = [row for row in (ROOT / "constraints.txt").read_text().splitlines() if no
 PINS = dict(row.split("==") for row in ROWS)
 EXTRAS = PROJECT["optional-dependencies"]
 ASKED = [Requirement(row) for row in PROJECT["dependencies"] + EXTRAS["dev"]]
-ASKED_LATER = [Requirement(row) for row in EXTRAS["site"] + EXTRAS["browser"]]
+ASKED_LATER = [Requirement(row) for row in EXTRAS["site"] + EXTRAS["browser"] + EXTRAS["scale"]]
 
 
 def dry_run(*arguments: str) -> str:

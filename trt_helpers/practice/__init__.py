@@ -11,6 +11,7 @@ from .lesson_04 import check_run_after, check_run_and_refill, check_two_at_a_tim
 from .lesson_05 import check_complete, check_logits_bytes, check_rate
 from .lesson_06 import check_as_wanted, check_number, check_ported
 from .lesson_07 import check_make_batches, check_operations, check_time_ms
+from .lesson_08 import check_careful, check_hours
 
 __all__ = [
     # lesson 1
@@ -42,4 +43,7 @@ __all__ = [
     "check_operations",
     "check_time_ms",
     "check_make_batches",
+    # lesson 8
+    "check_hours",
+    "check_careful",
 ]

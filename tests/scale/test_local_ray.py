@@ -1,0 +1,73 @@
+"""A Ray of one's own is heard by this machine alone, leaves no port open, and prints nothing."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tools.notebooks import ROOT
+
+pytestmark = pytest.mark.slow
+
+# Start and stop in a process of its own: the other tests share a Ray that lives as long as they do.
+LISTENERS = """
+import json, os, sys
+import psutil
+from trt_helpers import local_ray
+
+def listeners():
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    found = [c.laddr.ip for p in own for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    return sorted(set(found)), len(own)
+
+with local_ray.running(cpus=1):
+    import ray.data
+    with local_ray.quiet_data():
+        rows = ray.data.range(3).map(lambda row: row).take_all()
+    during, many = listeners()
+    assert not local_ray.start(), "it is there already"
+after, left = listeners()
+print(json.dumps({"rows": len(rows), "during": during, "many": many, "after": after, "left": left}))
+"""
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {**kept, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_only_this_machine_hears_it_and_nothing_stays():
+    done = run(LISTENERS)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    found = json.loads(done.stdout)
+    assert found["rows"] == 3 and found["many"] > 3 and found["during"] != []
+    assert set(found["during"]) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert (found["after"], found["left"]) == ([], 1)
+
+
+def test_a_ray_that_was_imported_too_early_is_not_started():
+    done = run("import ray; from trt_helpers import local_ray; local_ray.start()")
+    assert done.returncode == 1 and "it would listen on all network interfaces. Call trt_helpers" in done.stderr
+
+
+def test_the_same_code_joins_a_cluster_by_its_address_and_leaves_it_running(ray, tmp_path):
+    (tmp_path / "in.txt").write_text("".join(f"The [MASK] {i}\n" for i in range(20)))
+    program = (
+        (
+            "import sys; from trt_helpers.scale import decode_dataset; from tests.scale.stubs import Echo\n"
+            "print(decode_dataset(sys.argv[1], sys.argv[2], workers=1, batch_size=5, top_k=1, make_decoder=Echo).rows)"
+        )
+        .replace("sys.argv[1]", repr(str(tmp_path / "in.txt")))
+        .replace("sys.argv[2]", repr(str(tmp_path / "out")))
+    )
+    address = ray.get_runtime_context().gcs_address
+    # A cluster of other machines is not on the loopback interface; this one is, and has to be told so. Ray gives
+    # a local Ray a token, so that other users of the machine cannot join it.
+    here = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": os.environ["RAY_AUTH_MODE"]}
+    done = run(program, RAY_ADDRESS=address, **here)
+    assert done.stdout == "20\n", done.stderr
+    assert len(list((tmp_path / "out").glob("part-*"))) == 4
+    assert ray.is_initialized() and ray.get(ray.put(1)) == 1
