@@ -17,6 +17,8 @@ from pathlib import Path
 
 os.environ.setdefault("TRT_HELPERS_PROGRESS", "0")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # every file is here; a look at the Hub would be timed too
+# Unless it is set, the pipeline of transformers sets it to false, and all later rows would tokenise on one core.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
 def main() -> int:

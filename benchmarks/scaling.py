@@ -85,8 +85,11 @@ def _file(path: Path, sentences: Sequence[str], rows: int) -> Path:
 
 def _alone(some: Sequence[str], rows: int, options: argparse.Namespace) -> float:
     """Rows a second of the decoder in this process, with as many threads as a worker has."""
-    os.environ["TRT_HELPERS_THREADS"], os.environ["TOKENIZERS_PARALLELISM"] = "1", "false"
-    from trt_helpers import MaskedWordDecoder
+    from trt_helpers import MaskedWordDecoder, device
+
+    os.environ["TRT_HELPERS_THREADS"] = "1"
+    if device.type == "cpu":
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
     sentences = [some[i % len(some)] for i in range(rows)]
     decoder = MaskedWordDecoder.from_pretrained()

@@ -128,7 +128,8 @@ class Worker:
 
         # Read when the engine is loaded.
         os.environ["TRT_HELPERS_THREADS"] = str(threads)
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        if device.type == "cpu":  # a GPU answers faster than one core can tokenise
+            os.environ["TOKENIZERS_PARALLELISM"] = "false"
         if parts.times_begun(folder, LOADING) > TRIES * workers:
             raise RuntimeError(
                 f"every worker died {TRIES} times while it loaded its engine, and none came to its first row. Is there "
