@@ -33,7 +33,7 @@ th.show_lane()
 # %%
 patterns = ["Paris is the [MASK] of France.", "He drank a cup of [MASK].", "She opened the [MASK] and went out."]
 sentences = [f"{patterns[i % 3]} It was day {i}." for i in range(240)]
-decoder = th.MaskedWordDecoder.from_pretrained()
+decoder = th.MaskedWordDecoder.from_pretrained(in_flight=1)  # one batch at a time; on a GPU more would be read ahead
 alone = [result.candidates[0][0].word for result in decoder(sentences, top_k=1)]
 alone[:3]
 

@@ -525,7 +525,8 @@ def test_a_tensorrt_8_script_runs_with_its_import_changed_and_nothing_else(tiny_
     ]
     th.save_plan(th.build_plan(tiny_bert.onnx, profiles), plan)
     command = [sys.executable, str(script), str(plan), str(result)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(th.__file__).parent.parent)}
+    known = [str(Path(th.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, known))}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

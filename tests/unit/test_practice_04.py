@@ -292,6 +292,9 @@ def with_a_pipeline(engine, tensors):
             yield outputs[engine[1]].to(th.device)
 
 
+@pytest.mark.skipif(
+    th.device.type == "cuda", reason="a GPU is done before the second is enqueued, and it is handed out"
+)
 def test_a_pipeline_with_two_in_flight_is_accepted(capsys):
     practice.check_two_at_a_time(with_a_pipeline)
     assert said(capsys) == "Right. Five results in order, two requests in flight."

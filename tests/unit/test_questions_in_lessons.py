@@ -358,7 +358,7 @@ def _():
 
 @question("first-answer")
 def _(tiny_bert_folder):
-    decoder, read = th.MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64), []
+    decoder, read = th.MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64, in_flight=1), []
 
     def endless():
         while True:

@@ -254,7 +254,7 @@ def _copies_elsewhere(run_and_refill: Callable) -> bool:
 
 @never_raises
 def check_two_at_a_time(two_at_a_time: Callable[[trt.ICudaEngine, Iterable[torch.Tensor]], Iterator]) -> None:
-    """Lesson 4, exercise 3: outputs in order, compared with PyTorch; two enqueued before the first is waited for."""
+    """Lesson 4, exercise 3: outputs in order, compared with PyTorch; two enqueued before the first is handed out."""
     pictures = [torch.arange(float(rows * 3)).reshape(rows, 3) + rows for rows in (5, 1, 4, 2, 3)]
     taken: list[torch.Tensor] = []
 
