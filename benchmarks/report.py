@@ -121,7 +121,25 @@ def _goals(report: dict) -> str:
         gap = "met" if is_met(wanted, measured, unit) else f"missed by {abs(measured - wanted) / wanted:.1%}"
         lines.append([words, f"{wanted:,.1f} {unit}", f"{measured:,.2f} {unit}", gap])
     place = "a GPU" if "overlap" in report else "two CPU cores"
-    return f"## Goals, set for {place}\n\n{_table(['goal', 'wanted', 'measured', ''], lines)}\n"
+    reasons = "" if "overlap" in report else "\n".join(map(_why, report["sets"], report["sets"].values()))
+    return f"## Goals, set for {place}\n\n{_table(['goal', 'wanted', 'measured', ''], lines)}\n{reasons}\n"
+
+
+def _why(name: str, measured: dict) -> str:
+    """What a factor is made of: fewer operations, and how close each row comes to the machine's rate."""
+    rows = measured["rows"]
+    ours, peer, int8 = rows["Decoder"], rows[best_peer(rows)], rows.get("Int8")
+    fewer = peer["operations per sentence"] / ours["operations per sentence"]
+    words = f"""
+{name}: the best peer carries out {fewer:.2f} times as many operations a sentence as ours, at
+{peer["share of matrix rate"]:.0%} of the matrix-product rate; ours are done at {ours["share of matrix rate"]:.0%}.
+More than {fewer:.2f} times is possible only where ours come closer to that rate than the peer's."""
+    if int8:
+        longer = ours["share of matrix rate"] / int8["share of matrix rate"]
+        words += f"""
+INT8 in blocks: the same operations as ours at {int8["share of matrix rate"]:.0%} of the float32 rate, so here an 8-bit
+product in blocks takes {longer:.2f} of the time of a float32 one."""
+    return words
 
 
 def _overlap(found: dict) -> str:

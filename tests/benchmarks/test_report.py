@@ -70,6 +70,14 @@ def test_a_missed_goal_is_said(measured, break_it, missed):
     assert "missed by" in report.page(measured)
 
 
+def test_the_page_says_what_a_factor_is_made_of(measured):
+    measured["sets"]["short"]["rows"]["Decoder"].update({"operations per sentence": 2.5e8, "share of matrix rate": 0.8})
+    page = report.page(measured)
+    assert "short: the best peer carries out 2.00 times as many operations a sentence as ours" in page
+    assert "product in blocks takes 1.60 of the time of a float32 one" in page
+    assert "mixed: the best peer carries out 1.00 times" in page
+
+
 def test_a_gpu_has_goals_and_a_section_of_its_own(measured):
     rate = {"median": 3e4, "low": 2e4, "high": 4e4}
     timeline = {"ms": 100.0, "tokenise": 0.4, "execute": 0.9}
