@@ -1,0 +1,41 @@
+"""What is quoted from stored results is what they say."""
+
+import json
+
+import pytest
+
+from benchmarks import report
+from tools.notebooks import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@pytest.fixture(params=sorted(RESULTS.glob("c*.json")), ids=lambda path: path.stem)
+def stored(request):
+    return request.param
+
+
+def test_the_page_is_of_the_figures_beside_it(stored):
+    assert stored.with_suffix(".md").read_text(encoding="utf-8") == report.page(json.loads(stored.read_text()))
+
+
+def test_every_float32_row_gave_the_same_answers(stored):
+    sets = json.loads(stored.read_text())["sets"]
+    rows = [row for found in sets.values() for row in found["rows"].values() if row["exact"]]
+    assert len(rows) == 12 and {row["same top 5"] for row in rows} == {1.0}
+
+
+def test_the_readme_quotes_the_stored_results():
+    sets = json.loads((RESULTS / "cpu.json").read_text())["sets"]
+    rates, pipeline, peer = [], [], []
+    for found in (sets["short"], sets["mixed"]):
+        rows = found["rows"]
+        rates.append(f"{rows['Decoder']['per second']['median']:.0f}")
+        pipeline.append(f"{rows['Pipeline']['ours is faster by']['median']:.1f}")
+        peer.append(f"{rows[report.best_peer(rows)]['ours is faster by']['median']:.1f}")
+    quoted = (
+        f"{rates[0]} short sentences a second (12 tokens on average) and {rates[1]} mixed ones (32 tokens): "
+        f'{pipeline[0]} and {pipeline[1]} times `pipeline("fill-mask")`, '
+        f"{peer[0]} and {peer[1]} times the fastest other way in float32"
+    )
+    assert quoted in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
