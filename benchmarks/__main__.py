@@ -3,7 +3,8 @@
     make bench
     python -m benchmarks [--turns 3] [--sentences 2000] [--out benchmarks/results]
 
-Takes 10 to 15 minutes and 700 MB of disk on two quiet cores. Exits with 1 if a row that computes in float32 gives other answers.
+Takes 10 to 15 minutes on two quiet cores, and 700 MB of disk. Exits with 1 if a row that computes in float32 gives
+other answers.
 """
 
 from __future__ import annotations
