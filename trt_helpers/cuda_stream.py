@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import torch
 
-from .errors import not_a_stream
+from .errors import checked_stream
 
 # What streams held by a gate look at. Never freed: a stream may still be looking when its gate is forgotten.
 _flags: list[torch.Tensor] = []
@@ -72,7 +72,7 @@ class CudaStream:
 
     def wait_stream(self, stream: CudaStream) -> None:
         """Work enqueued from now on waits for what ``stream`` has been given so far; the caller does not."""
-        self.torch_stream.wait_stream(_checked(stream).torch_stream)
+        self.torch_stream.wait_stream(checked_stream(stream, CudaStream).torch_stream)
 
     def __repr__(self) -> str:
         return f"<CUDA stream {self.handle:#x}>"
@@ -100,11 +100,13 @@ class CudaEvent:
 
     def record(self, stream: CudaStream | None = None) -> None:
         """Put the event behind everything enqueued so far on ``stream`` (default: the default stream)."""
-        self.torch_event.record((default_stream() if stream is None else _checked(stream)).torch_stream)
+        stream = default_stream() if stream is None else checked_stream(stream, CudaStream)
+        self.torch_event.record(stream.torch_stream)
 
     def wait(self, stream: CudaStream | None = None) -> None:
         """Work enqueued on ``stream`` from now on waits for the event; the caller does not."""
-        self.torch_event.wait((default_stream() if stream is None else _checked(stream)).torch_stream)
+        stream = default_stream() if stream is None else checked_stream(stream, CudaStream)
+        self.torch_event.wait(stream.torch_stream)
 
     def query(self) -> bool:
         """Whether the event is done, that is, all work before it."""
@@ -150,7 +152,12 @@ class CudaGate:
     def hold(self, stream: CudaStream) -> None:
         """Work enqueued on ``stream`` from now on waits until the gate is opened; the caller does not."""
         address = ctypes.c_uint64(self._flag.data_ptr())
-        arguments = ctypes.c_void_p(_checked(stream).handle), address, ctypes.c_uint32(1), ctypes.c_uint(_REACHED)
+        arguments = (
+            ctypes.c_void_p(checked_stream(stream, CudaStream).handle),
+            address,
+            ctypes.c_uint32(1),
+            ctypes.c_uint(_REACHED),
+        )
         status = driver().cuStreamWaitValue32_v2(*arguments)
         if status:
             raise RuntimeError(f"The stream could not be held: cuStreamWaitValue32 returned {status}.")
@@ -165,13 +172,6 @@ class CudaGate:
     def __exit__(self, *_: object) -> None:
         """Opened at the end of a ``with`` block, also when it raises: nothing hangs."""
         self.open()
-
-
-def _checked(stream: CudaStream) -> CudaStream:
-    """The stream, if it is one."""
-    if not isinstance(stream, CudaStream):
-        raise not_a_stream(stream)
-    return stream
 
 
 def driver() -> ctypes.CDLL:

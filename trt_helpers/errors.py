@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from string import Formatter
+from typing import TypeVar
+
+StreamKind = TypeVar("StreamKind")
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,18 @@ def _rebuild(key: str, log: str, facts: dict) -> TensorRTError:
     return TensorRTError(key, log, **facts)
 
 
-def not_a_stream(given: object) -> TypeError:
-    """For what takes a ``Stream`` and was given something else, most often the stream's handle."""
+def checked_stream(given: object, kind: type[StreamKind]) -> StreamKind:
+    """What was given, if it is a stream of this lane's kind.
+
+    Raises:
+        TypeError: it is something else, most often the stream's handle.
+    """
+    if isinstance(given, kind):
+        return given
     hint = "make one with trt_helpers.Stream()"
     if isinstance(given, int):
         hint = "pass the stream itself, not its handle, which only TensorRT's own calls take"
-    return TypeError(f"Expected a trt_helpers.Stream, got {type(given).__name__}: {hint}.")
+    raise TypeError(f"Expected a trt_helpers.Stream, got {type(given).__name__}: {hint}.")
 
 
 def fresh(error: Exception) -> Exception:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from .backend import device, trt
-from .errors import TensorRTError, log_line, not_a_stream, recognise
+from .errors import TensorRTError, checked_stream, log_line, recognise
 from .log import first_error, logger
 from .streams import Event, Stream
 from .tensors import IOTensor, input_names, io_tensors, output_names
@@ -305,8 +305,8 @@ def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
 
 def check_stream(stream: object) -> None:
     """Refuse what is neither a stream nor None, before anything is set for it."""
-    if stream is not None and not isinstance(stream, Stream):
-        raise not_a_stream(stream)
+    if stream is not None:
+        checked_stream(stream, Stream)
 
 
 def own_stream(context: trt.IExecutionContext) -> Stream:

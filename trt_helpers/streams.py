@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from .backend import device
-from .errors import TensorRTError, not_a_stream
+from .errors import TensorRTError, checked_stream
 
 __all__ = ["Event", "Gate", "Stream", "copy_async", "default_stream", "pinned_empty", "synchronize_all"]
 
@@ -40,8 +40,7 @@ def copy_async(target: torch.Tensor, source: torch.Tensor, stream: Stream) -> No
     Raises:
         TensorRTError: the tensors differ in shape or dtype. TypeError: ``stream`` is none, but a handle, say.
     """
-    if not isinstance(stream, Stream):
-        raise not_a_stream(stream)
+    checked_stream(stream, Stream)
     if target.shape != source.shape or target.dtype != source.dtype:
         asked, wanted = f"{tuple(source.shape)} {source.dtype}", f"{tuple(target.shape)} {target.dtype}"
         raise TensorRTError("copy_does_not_fit", asked=asked, wanted=wanted)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from .errors import not_a_stream
+from .errors import checked_stream
 from .streams import Event, Stream, default_stream
 
 
@@ -41,8 +41,7 @@ class Timeline:
     @contextmanager
     def span(self, stream: Stream, row: str, what: str) -> Iterator[None]:
         """What is enqueued on ``stream`` inside the block is one span. Nobody waits for it."""
-        if not isinstance(stream, Stream):
-            raise not_a_stream(stream)
+        checked_stream(stream, Stream)
         start = stream.record_event()
         yield
         self._recorded.append((row, what, start, stream.record_event()))

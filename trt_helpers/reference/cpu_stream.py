@@ -19,7 +19,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from ..errors import fresh, not_a_stream
+from ..errors import checked_stream, fresh
 
 # A handle is a number, as in CUDA. Streams and events count apart: one is never taken for the other.
 _stream_handles = itertools.count(0x1000)
@@ -116,7 +116,7 @@ class CpuStream:
 
     def wait_stream(self, stream: CpuStream) -> None:
         """Work enqueued from now on waits for what ``stream`` has been given so far; the caller does not."""
-        self.wait_event(_checked(stream).record_event())
+        self.wait_event(checked_stream(stream, CpuStream).record_event())
 
     def __repr__(self) -> str:
         return f"<CPU stream {self.handle:#x}>"
@@ -180,14 +180,14 @@ class CpuEvent:
 
     def record(self, stream: CpuStream | None = None) -> None:
         """Put the event behind everything enqueued so far on ``stream`` (default: the default stream)."""
-        self._mark = (default_stream() if stream is None else _checked(stream)).mark()
+        self._mark = (default_stream() if stream is None else checked_stream(stream, CpuStream)).mark()
 
     def wait(self, stream: CpuStream | None = None) -> None:
         """Work enqueued on ``stream`` from now on waits for the event; the caller does not.
 
         If the work before the event failed, so does the work that waits for it.
         """
-        waiting = default_stream() if stream is None else _checked(stream)
+        waiting = default_stream() if stream is None else checked_stream(stream, CpuStream)
         if self._mark is not None:
             waiting.enqueue(self._mark.wait)
 
@@ -244,7 +244,7 @@ class CpuGate:
 
     def hold(self, stream: CpuStream) -> None:
         """Work enqueued on ``stream`` from now on waits until the gate is opened; the caller does not."""
-        _checked(stream).enqueue(self._opened.wait)
+        checked_stream(stream, CpuStream).enqueue(self._opened.wait)
 
     def open(self) -> None:
         """Let the held streams go on. A gate stays open."""
@@ -256,13 +256,6 @@ class CpuGate:
     def __exit__(self, *_: object) -> None:
         """Opened at the end of a ``with`` block, also when it raises: nothing hangs."""
         self.open()
-
-
-def _checked(stream: CpuStream) -> CpuStream:
-    """The stream, if it is one."""
-    if not isinstance(stream, CpuStream):
-        raise not_a_stream(stream)
-    return stream
 
 
 def stream_of(handle: int) -> CpuStream | None:
