@@ -25,8 +25,8 @@ th.show_lane()
 # %% [markdown]
 # ## Returned is not done
 #
-# The BERT, with a profile for each of two contexts, as TensorRT for RTX asks for. In the reference lane on the CPU an
-# execution would take all cores; with one, there is room for a second.
+# The BERT, with a profile for each of two contexts. On the CPU one execution would take all cores; with one thread,
+# there is room for a second.
 
 # %%
 os.environ["TRT_HELPERS_THREADS"] = "1"  # of no effect on a GPU
@@ -57,7 +57,7 @@ def ready(profile_index):
 bert, stream, tensors = ready(0)
 
 # %% [markdown]
-# Now the call alone, and then the work:
+# The call alone, then the work:
 
 # %%
 start = time.perf_counter()
@@ -69,9 +69,9 @@ assert enqueued and (th.device.type == "cuda" or returned < done / 2)
 print(f"returned after {1000 * returned:.2f} ms, done after {1000 * done:.2f} ms")
 
 # %% [markdown]
-# The call only puts work into a queue. On a GPU that is a CUDA stream. (A small model runs so fast there that filling
-# the queue can take as long as the work: no relation is asserted.) In the reference lane on the CPU it is a worker
-# thread with the same promises: first in, first out, and nothing about other streams.
+# The call only puts work into a queue. On a GPU that is a CUDA stream. (There a small model can be done as soon as its
+# queue is filled: nothing is asserted.) On the CPU it is a worker thread with the same promises: first in, first out,
+# and nothing about other streams.
 #
 # ## Too early
 #
@@ -149,7 +149,7 @@ print("after waiting:", finished.query())
 #
 # ## Overwritten too early
 #
-# The other end of the work: its inputs. Somebody refills `x` on another stream, from pinned memory (of which more
+# The other end of the work: its inputs. Somebody refills `x` on another stream, from pinned memory (more
 # below):
 
 # %%
@@ -201,7 +201,7 @@ y.tolist(), x.tolist()
 
 # %% [markdown]
 # Doubled first, then refilled. The context has only the event's handle: keep the event alive, and take it away with 0.
-# (In the reference lane it fires when the execution ends: later than TensorRT, never too early.)
+# (The reference lane's fires when the execution ends: later, never too early.)
 
 # %%
 doubler.set_input_consumed_event(0), doubler.get_input_consumed_event()
@@ -209,7 +209,7 @@ doubler.set_input_consumed_event(0), doubler.get_input_consumed_event()
 # %% [markdown]
 # ## A producer on another stream
 #
-# Now the input comes from another stream, as it does when copies have a stream of their own:
+# Now the input comes from another stream:
 
 # %%
 fill(x, 1)
@@ -258,8 +258,7 @@ result.tolist()
 doubler.execute_async_v3(0), th.default_stream().synchronize()
 
 # %% [markdown]
-# It works, with a warning: TensorRT then waits in places of its own. It orders nothing with the streams above: they are
-# still yours to tie together.
+# It works, with a warning: TensorRT then waits in places of its own. It orders nothing with the streams above.
 #
 # ## Pinned memory
 #
@@ -287,8 +286,8 @@ else:
 # %% [markdown]
 # ## Two contexts at once
 #
-# One context is one request at a time. Two contexts share the weights; shapes and addresses are each one's own. First
-# both on one stream, then a stream each. A `Timeline` notes when each execution started and ended, with two events
+# One context is one request at a time. Two share the weights; shapes and addresses are each one's own. First both on
+# one stream, then a stream each. A `Timeline` notes with events when each execution started and ended
 # (`trt_helpers/timeline.py`):
 
 # %%
@@ -385,7 +384,7 @@ for number in range(len(words) + 2):
 read
 
 # %% [markdown]
-# This is when it happened. In each row the streams' order; between the rows there is none, which is the point:
+# This is when it happened. Each row keeps its order; between the rows there is none:
 
 # %%
 spans = timeline.spans()
@@ -409,7 +408,7 @@ view.contexts.value = 1
 HTML(view.result.value)
 
 # %% [markdown]
-# Without the controls, with larger copies, and the events marked that are waited for:
+# With larger copies, and the events that are waited for:
 
 # %%
 spans = th.measure_streams(engine, streams=2, contexts=1, mebibytes=64)
@@ -422,9 +421,9 @@ Image(th.draw_streams(spans, 2, 1), alt="Two rows. Their executions take turns; 
 # `th.infer_async` is `th.infer` without the wait: it returns a future, whose `result()` waits for its own event
 # (`trt_helpers/async_execution.py`).
 #
-# Inputs and outputs must live until then. PyTorch gives a forgotten tensor's GPU memory away at once, unless
-# `tensor.record_stream` has told it of your stream. `stream.keep(tensor)` calls that (on the CPU the queue holds the
-# tensor), and `infer_async` and `copy_async` call `keep`. After a bare `execute_async_v3` it is up to you.
+# Inputs and outputs must live until then. On a GPU PyTorch gives a forgotten tensor's memory away at once, unless
+# `tensor.record_stream` has told it of your stream. `infer_async` and `copy_async` do (`stream.keep`); after a bare
+# `execute_async_v3` it is up to you.
 
 # %%
 with th.Gate() as gate:
@@ -465,9 +464,8 @@ with th.Pipeline(engine) as pipeline:
 shapes
 
 # %% [markdown]
-# It takes requests only when there is room, copies them at once, and hands out results that stay valid. If one fails
-# while it runs in the reference lane, those behind it start again on another stream. (After an error of CUDA, restart
-# the process.)
+# It takes a request only when there is room, copies it at once, and hands out results that stay valid. (After an error
+# of CUDA, restart the process.)
 #
 # ## CUDA graphs
 #
