@@ -30,7 +30,7 @@ MIB = 2**20
 MEMORY_ROWS = (10_000, 100_000)
 STUB_ROWS = 1_000_000
 # Rows of a run and of a part, enough to keep every worker busy for many parts. A GPU does thousands of rows a second.
-ROWS = {"cpu": 8_000, "cuda": 400_000}
+ROWS = {"cpu": 8_000, "cuda": 240_000}
 PART_ROWS = {"cpu": 500, "cuda": 4096}
 ALONE_ROWS = {"cpu": 2_000, "cuda": 50_000}  # at most, for the process without Ray
 

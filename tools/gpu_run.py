@@ -197,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def write() -> None:  # after each part: a run that is cut short leaves what it has seen
         left_out = [part for part in PARTS if part not in {result.part for result in results}]
+        left_out += [path.name for path in stored_notebooks(ROOT / "notebooks") if not can_run(path)]
         options.out.parent.mkdir(parents=True, exist_ok=True)
         several = scaling_text(scaled, "scaling" not in left_out)
         options.out.write_text(page(results, *cells, measured, left_out, several))

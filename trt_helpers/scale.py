@@ -63,7 +63,7 @@ class Summary:
         errors: rows with an error among them.
         earlier: rows that an earlier run had answered.
         seconds: from the call to the last part.
-        start_up_s: from the call until the first worker began with its first part.
+        start_up_s: from the call until the first worker began with its first part; all of it if nothing was left to do.
         workers: process ids of the workers, also of those that died.
     """
 
@@ -227,7 +227,8 @@ def decode_dataset(
                     if on_part:
                         on_part(report)
         parts.remove_unfinished(folder)
-    summary.seconds = time.time() - start if summary.rows == 0 else summary.seconds
+    if summary.rows == 0:
+        summary.seconds = summary.start_up_s = time.time() - start
     return summary
 
 
@@ -240,7 +241,8 @@ def _flow(source: Source, done: frozenset[str], arguments: tuple, workers: int, 
     files = ray.data.from_items([{"index": i} for i in range(len(source.files))], override_num_blocks=len(source.files))
     cut = files.flat_map(_Cut(source, done, parts_of), num_cpus=READER_CPUS)
     pool = ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2)
-    share = {"num_gpus": gpus} if gpus else {"num_cpus": WORKER_CPUS}
+    # Unless told otherwise Ray Data takes a whole core for a worker on a GPU as well, and none may be left to read.
+    share = {"num_gpus": gpus, "num_cpus": 0} if gpus else {"num_cpus": WORKER_CPUS}
     return cut.map(Worker, fn_constructor_args=arguments, compute=pool, **share)
 
 

@@ -87,7 +87,7 @@ def test_parquet_by_glob_and_a_ray_dataset(tmp_path, ray):
     for folder in ("from glob", "from ray"):
         assert {key: row["words"] for key, row in answered(tmp_path / folder).items()} == expected
     again = decode_dataset(dataset, tmp_path / "from ray", **options)
-    assert (again.rows, again.earlier) == (0, 40)
+    assert (again.rows, again.earlier, again.rate) == (0, 40, 0) and again.start_up_s == again.seconds > 0
 
 
 def test_the_command_line(tmp_path, tiny_bert_folder, capsys):

@@ -33,10 +33,11 @@ print(json.dumps({"rows": len(rows), "during": during, "many": many, "after": af
 """
 
 
-def run(program: str, **environment: str) -> subprocess.CompletedProcess:
+def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment = {**kept, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
 
 
 def test_only_this_machine_hears_it_and_nothing_stays():
@@ -53,21 +54,35 @@ def test_a_ray_that_was_imported_too_early_is_not_started():
     assert done.returncode == 1 and "it would listen on all network interfaces. Call trt_helpers" in done.stderr
 
 
+# One core in all, and a GPU by Ray's count alone: nothing computes on it.
+ONE_CORE_ONE_GPU = """
+import sys
+import ray
+ray.init(address="local", num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
+from trt_helpers.scale import decode_dataset
+from tests.scale.stubs import Echo
+how = {"workers": 2, "gpus_per_worker": 0.5, "batch_size": 5, "top_k": 1, "make_decoder": Echo}
+print(decode_dataset(f"{sys.argv[1]}/in.txt", f"{sys.argv[1]}/out", **how).rows)
+"""
+
+
+def test_workers_that_share_a_gpu_leave_the_core_to_the_reader(tmp_path):
+    (tmp_path / "in.txt").write_text("".join(f"The [MASK] {i}\n" for i in range(20)))
+    done = run(ONE_CORE_ONE_GPU, str(tmp_path), RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_USAGE_STATS_ENABLED="0")
+    assert done.stdout == "20\n", done.stderr
+
+
 def test_the_same_code_joins_a_cluster_by_its_address_and_leaves_it_running(ray, tmp_path):
     (tmp_path / "in.txt").write_text("".join(f"The [MASK] {i}\n" for i in range(20)))
     program = (
-        (
-            "import sys; from trt_helpers.scale import decode_dataset; from tests.scale.stubs import Echo\n"
-            "print(decode_dataset(sys.argv[1], sys.argv[2], workers=1, batch_size=5, top_k=1, make_decoder=Echo).rows)"
-        )
-        .replace("sys.argv[1]", repr(str(tmp_path / "in.txt")))
-        .replace("sys.argv[2]", repr(str(tmp_path / "out")))
+        "import sys; from trt_helpers.scale import decode_dataset; from tests.scale.stubs import Echo\n"
+        "print(decode_dataset(sys.argv[1], sys.argv[2], workers=1, batch_size=5, top_k=1, make_decoder=Echo).rows)"
     )
     address = ray.get_runtime_context().gcs_address
     # A cluster of other machines is not on the loopback interface; this one is, and has to be told so. Ray gives
     # a local Ray a token, so that other users of the machine cannot join it.
     here = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": os.environ["RAY_AUTH_MODE"]}
-    done = run(program, RAY_ADDRESS=address, **here)
+    done = run(program, str(tmp_path / "in.txt"), str(tmp_path / "out"), RAY_ADDRESS=address, **here)
     assert done.stdout == "20\n", done.stderr
     assert len(list((tmp_path / "out").glob("part-*"))) == 4
     assert ray.is_initialized() and ray.get(ray.put(1)) == 1
