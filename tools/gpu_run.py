@@ -32,7 +32,7 @@ TESTS = {
     "tests": ["tests/contract", "tests/unit", "tests/clients", "tests/model", "-m", "not slow", *WORKERS],
     "endurance": ["tests/endurance/test_leaks.py", "-m", "slow"],
 }
-PARTS = ["notebooks", "notebooks/solutions", *TESTS, "scaling"]
+PARTS = ["scaling", "notebooks", "notebooks/solutions", *TESTS]
 PAGE = ROOT / "docs" / "gpu_run.md"
 WITHOUT_NVIDIA = """\
 Not run here, because this lane's runtime is a stand-in on ONNX Runtime: everything that only NVIDIA's engine can show.

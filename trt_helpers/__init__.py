@@ -30,7 +30,6 @@ from .legacy import get_binding_idxs, get_output_tensors, infer_tensorrt, save_e
 from .log import Logger, logger
 from .masked_lm import decode_top_k, export_onnx, find_masks, load_masked_lm, tokenize
 from .pipeline import Pipeline, PipelineFuture
-from .plots import draw_profiles, draw_timeline, draw_waterfall
 from .sentences import fill_in
 from .streams import Event, Gate, Stream, copy_async, default_stream, pinned_empty
 from .tensors import describe_engine, describe_profiles, to_torch_dtype, to_trt_dtype
@@ -115,8 +114,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The views, at first use: they need ipywidgets, for which a server that only infers has no use."""
+    """Pictures and views, at first use: whoever only infers, a worker or a server, has no use for them."""
     if name in __all__:
+        from . import plots
+
+        if hasattr(plots, name):
+            return getattr(plots, name)
         from . import views
 
         return getattr(views, name)

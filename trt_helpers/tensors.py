@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
 import torch
 
 from .backend import device, trt
+
+if TYPE_CHECKING:  # imported where a table is made: it takes a second
+    import pandas as pd
 
 # Every TensorRT type that PyTorch can hold. INT4, FP4 and E8M0 have no counterpart.
 _TORCH = {
@@ -86,6 +88,8 @@ def output_names(engine: trt.ICudaEngine) -> list[str]:
 
 def describe_engine(engine: trt.ICudaEngine) -> pd.DataFrame:
     """One row for each I/O tensor: name, mode, dtype, engine shape (-1: known only at run time), location."""
+    import pandas as pd
+
     rows = [
         {
             "mode": engine.get_tensor_mode(name).name,
@@ -103,6 +107,8 @@ def describe_profiles(engine: trt.ICudaEngine) -> pd.DataFrame:
 
     Inputs without a dynamic dimension have no choice in any profile and are left out.
     """
+    import pandas as pd
+
     dynamic = [name for name in input_names(engine) if -1 in tuple(engine.get_tensor_shape(name))]
     rows = [(k, name) for k in range(engine.num_optimization_profiles) for name in dynamic]
     shapes = [[str(tuple(shape)) for shape in engine.get_tensor_profile_shape(name, k)] for k, name in rows]
