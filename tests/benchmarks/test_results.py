@@ -10,6 +10,10 @@ from tools.notebooks import ROOT
 RESULTS = ROOT / "benchmarks" / "results"
 
 
+def readme() -> str:
+    return " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
 @pytest.fixture(params=sorted(RESULTS.glob("c*.json")), ids=lambda path: path.stem)
 def stored(request):
     return request.param
@@ -38,4 +42,15 @@ def test_the_readme_quotes_the_stored_results():
         f'{pipeline[0]} and {pipeline[1]} times `pipeline("fill-mask")`, '
         f"{peer[0]} and {peer[1]} times the fastest other way in float32"
     )
-    assert quoted in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert quoted in readme()
+
+
+def test_the_readme_quotes_the_gpu_and_the_workers():
+    sets = json.loads((RESULTS / "cuda.json").read_text())["sets"]
+    short, mixed = (sets[name]["rows"]["Pipeline"]["ours is faster by"]["median"] for name in ("short", "mixed"))
+    assert f'On an H100 it was {short:.0f} and {mixed:.0f} times `pipeline("fill-mask")`' in readme()
+    cpu, gpu = (
+        json.loads((RESULTS / f"{name}.json").read_text())["workers"]["2"]["times the first"]
+        for name in ("scaling", "scaling-cuda")
+    )
+    assert f"two CPU workers did {cpu:.2f} times what one does, two H100s {gpu:.2f} times" in readme()
