@@ -65,10 +65,15 @@ def everything(options: argparse.Namespace, say: Callable[[str], None]) -> dict:
     found |= {"turns": options.turns, "rows": options.rows, "part rows": options.part_rows}
     with tempfile.TemporaryDirectory() as folder, local_ray.running():
         place = Path(folder)
-        found["alone"] = _alone(mixed, min(options.rows, ALONE_ROWS[th.device.type]), options)
-        say(f"one process, one thread, without Ray: {found['alone']:,.1f} rows/s")
+        some = [mixed[i % len(mixed)] for i in range(min(options.rows, ALONE_ROWS[th.device.type]))]
+        if th.device.type == "cpu":
+            found["alone, all threads"] = _alone(some, options, machine.cores())
+            say(f"one process, all threads, without Ray: {found['alone, all threads']:,.1f} rows/s")
+        found["alone"] = _alone(some, options, 1)
+        say(f"one process, threads as a worker's, without Ray: {found['alone']:,.1f} rows/s")
         found |= _workers(_file(place / "mixed.txt", mixed, options.rows), options, say)
         say("memory of a worker over many rows")
+        found["memory is"] = "own"
         found["memory"] = _memory(_file(place / "short.txt", short, options.memory_rows), options.part_rows)
         found["stub memory"] = _memory(_file(place / "stub.txt", short, options.stub_rows), 5_000, Stub)
         say("reading and writing")
@@ -83,15 +88,14 @@ def _file(path: Path, sentences: Sequence[str], rows: int) -> Path:
     return path
 
 
-def _alone(some: Sequence[str], rows: int, options: argparse.Namespace) -> float:
-    """Rows a second of the decoder in this process, with as many threads as a worker has."""
+def _alone(sentences: Sequence[str], options: argparse.Namespace, threads: int) -> float:
+    """Rows a second of the decoder in this process. One thread is a worker's way, as ``scale.Worker`` sets it."""
     from trt_helpers import MaskedWordDecoder, device
 
-    os.environ["TRT_HELPERS_THREADS"] = "1"
+    os.environ["TRT_HELPERS_THREADS"] = str(threads)
     if device.type == "cpu":
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
 
-    sentences = [some[i % len(some)] for i in range(rows)]
     decoder = MaskedWordDecoder.from_pretrained()
     decoder(sentences[: options.part_rows], progress=False)
     rates = []
@@ -177,7 +181,7 @@ def _medians(rates: dict[int, list[float]], starts: dict[int, list[float]]) -> d
 
 
 def _memory(source: Path, part_rows: int, make_decoder: Callable | None = None) -> dict[str, float]:
-    """The largest resident size of one worker, in MiB, after it had seen so many rows."""
+    """The most memory that one worker had for itself, in MiB, after it had seen so many rows."""
     reports = sorted(_run(source, 1, part_rows, make_decoder)["reports"], key=lambda report: report.ended)
     rows, sizes = 0, {}
     for report in reports:

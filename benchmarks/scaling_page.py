@@ -13,6 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / "results"
 NAMES = {"cpu": "scaling", "cuda": "scaling-cuda"}  # what each kind of machine writes, so that it keeps the other's
 PAGE = ROOT / "docs" / "scaling.md"
+MEMORY = {
+    "own": "Memory of a worker, without libraries and Ray's object store, which it shares with others",
+    "resident": "Resident memory of a worker, with what it has read so far in Ray's object store (512 MiB in all)",
+}
 BILLION = 1_000_000_000
 
 TOP = """\
@@ -84,7 +88,9 @@ def _where(found: dict) -> str:
 def figures(found: dict) -> str:
     """Rates and memory, as text and tables."""
     unit = "GPU" if found["device"] == "cuda" else "thread"
-    rows = [["one process without Ray, one thread", f"{found['alone']:,.1f}", "", ""]]
+    rows = [[f"one process without Ray, one {unit}", f"{found['alone']:,.1f}", "", ""]]
+    if "alone, all threads" in found:
+        rows.append(["one process without Ray, all threads", f"{found['alone, all threads']:,.1f}", "", ""])
     for count, run in found["workers"].items():
         title = f"{count} worker{'s'[: int(count) != 1]}, one {unit} each"
         low, high = min(run["rates"]), max(run["rates"])
@@ -102,7 +108,7 @@ Compared row by row, {words}.
 
 {_table(head, rows)}
 
-Memory of a worker, the most so far:
+{MEMORY[found.get("memory is", "resident")]}, the most so far:
 
 {_table(["", "rows", "MiB"], [[name, " / ".join(r), " / ".join(m)] for name, r, m in memory])}
 """

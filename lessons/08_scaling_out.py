@@ -116,14 +116,10 @@ assert decoder.plan.stat().st_size > 10_000 * part_bytes
 part_bytes < 5_000
 
 # %% [markdown]
-# ![Rows flow from the input through a reader, which cuts them into parts, to two workers and into answer files, one for
-# each part. Each worker reads the plan once and has an engine, a context and a stream of its own. Both report to your
-# process.](images/08_workers.png)
-#
 # ## A worker
 #
 # A class. The slow part, loading, is in `__init__`, which runs once in each process; a batch comes as a dictionary of
-# columns:
+# columns, which Ray makes NumPy arrays:
 
 
 # %%
@@ -181,14 +177,18 @@ listening()
 #
 # ## Two workers
 #
-# Ray Data cuts the rows into blocks and hands batches to a pool of workers. `num_cpus` is what each asks for. It is
-# only counted, and it must leave something: with one whole core for each of two workers, whatever reads or writes
-# beside them on two cores would never start, and all would wait for good. So three quarters. If there is a GPU, half of
-# it each, and no core (unasked, Ray Data takes a whole one for a worker on a GPU, too):
+# Ray calls a process that holds an object an *actor*: our workers are actors, and Ray sends them the class. It cuts the
+# rows into *blocks*, which it hands out, and cuts these into batches, one for each call. `flow` is only a plan: nothing
+# runs before `take_all`.
+#
+# `num_cpus` is what each worker asks for. It is only counted, and it must leave something for whoever reads: beside two
+# workers of a whole core, on two cores, a reader would never start, and all would wait for good. The reader that we use
+# below asks for a quarter, so three quarters. (`ray.data.read_text` and its like ask for a whole core: take half then.)
+# If there is a GPU, half of it each, and no core (unasked, Ray Data takes a whole one for a worker on a GPU, too):
 
 # %%
-context = ray.data.DataContext.get_current()
-context.wait_for_min_actors_s = 60  # begin when both are there
+settings = ray.data.DataContext.get_current()
+settings.wait_for_min_actors_s = 60  # begin when both are there
 share = {"num_gpus": 0.5, "num_cpus": 0} if th.device.type == "cuda" else {"num_cpus": 0.75}
 rows = [{"id": i, "text": text} for i, text in enumerate(sentences)]
 with local_ray.quiet_data():  # no progress bars
@@ -208,21 +208,26 @@ len(found), len({row["process"] for row in found}), os.getpid() in {row["process
 # %% [markdown]
 # ## Files in, files out
 #
-# For a billion rows nobody calls `take_all`. `decode_dataset` (`trt_helpers/scale.py`) is the flow of the picture: a
-# reader cuts files into parts of `batch_size` rows, a worker answers a part and writes it to a file of its own. Some
-# rows of our file are bad, as in every real one:
+# For a billion rows nobody calls `take_all`. `decode_dataset` (`trt_helpers/scale.py`) has this flow:
+#
+# ![Rows flow from the input through a reader, which cuts them into parts, to two workers and into answer files, one for
+# each part. Each worker reads the plan once and has an engine, a context and a stream of its own. Both report to your
+# process.](images/08_workers.png)
+#
+# A reader cuts files into parts of `batch_size` rows. A worker answers a part and writes a file of its own, whose name
+# says which rows are in it (`part-00000-000000000021.parquet`: file 0, from row 21). Some rows of ours are bad, as in
+# every real file:
 
 # %%
 from trt_helpers import parts
-from trt_helpers.scale import FromPlan, decode_dataset
+from trt_helpers.scale import decode_dataset
 
 folder = tempfile.TemporaryDirectory()
 source, answers = Path(folder.name) / "day.txt", Path(folder.name) / "answers"
 lines = [text.encode() for text in sentences]
 lines[100], lines[101] = b"No mask here.", b"Caf\xe9 [MASK]"  # the second is Latin-1, not UTF-8
 source.write_bytes(b"\n".join(lines))
-how = {"workers": 2, "batch_size": 20, "top_k": 3, "make_decoder": FromPlan(decoder.plan)}
-how["gpus_per_worker"] = share.get("num_gpus", 0)
+how = {"workers": 2, "batch_size": 20, "top_k": 3, "gpus_per_worker": share.get("num_gpus", 0)}
 
 # %% [markdown]
 # ## A worker dies
@@ -240,7 +245,7 @@ how["gpus_per_worker"] = share.get("num_gpus", 0)
 # <details id="written-twice"><summary>Answer</summary>
 #
 # - **A.** What is written stays.
-# - **B is right.** A part's file is named after its rows: the second worker replaces it with the same.
+# - **B is right.** The second worker gives its file the same name, and so replaces the first one's.
 # - **C.** That happens to those who append, or name files at random.
 #
 # </details>
@@ -263,7 +268,8 @@ except KeyboardInterrupt:
     print("interrupted after", len(reports), "of 12 parts")
 
 # %% [markdown]
-# The same call again. It looks which files are there, and does the rest:
+# The same call again. It looks which files are there, and does the rest. In the answers an id is the file's name and
+# the number of the line, from 1; `words` has for each mask a list, the best first; `error` is null where all is well:
 
 # %%
 summary = decode_dataset(source, answers, **how)
@@ -286,7 +292,8 @@ good = table[table["error"].isna()]
 #
 # ## Reading the rate
 #
-# Starting Ray and loading the plan took much longer than our few sentences:
+# Ray ran already. Starting two processes, each of which imports PyTorch and loads the plan, took much longer than our
+# few sentences:
 
 # %%
 print(f"{summary.seconds:.1f} s, of which {summary.start_up_s:.1f} s until the first part")
@@ -313,12 +320,15 @@ start_up_s, rows_per_s = 30, 2_000 / (40 - 30)
 start_up_s + 20_000 / rows_per_s
 
 # %% [markdown]
-# So report both numbers. And compare workers with workers: two of one thread with *one of one thread*, on a machine
-# that does nothing else. [docs/scaling.md](../docs/scaling.md) has such figures, and what a billion sentences cost.
+# So report both numbers, and say what was compared. Two workers of one thread do nearly twice what *one of one thread*
+# does; but one process whose engine uses both cores, as in our first cell, is about as fast. Workers pay where there
+# are more cores, GPUs or machines than one process can feed. [docs/scaling.md](../docs/scaling.md) has the figures, and
+# what a billion sentences cost.
 #
 # ## On a cluster
 #
-# Not run here: needs several machines. The code does not change. Where Ray runs already, `RAY_ADDRESS` says so:
+# Not run here: needs several machines. The call does not change, if its paths are such that all machines reach. Where
+# Ray runs already, `RAY_ADDRESS` says so:
 #
 # ```
 # ray start --head                                    # on one machine; on the others: ray start --address=...
@@ -424,7 +434,7 @@ practice.check_careful(CarefulWorker)
 # <details><summary>1. Why is the plan built before the workers start?</summary>
 # Otherwise each would build the same one. They load the file.</details>
 # <details><summary>2. Two workers ask for one core each, on two cores, and nothing happens. Why?</summary>
-# Reading needs a share too, and none is left. Ask for less than a whole core.</details>
+# Reading needs a share too, and none is left. Ask for less than a whole core each.</details>
 # <details><summary>3. What makes it harmless to answer a part twice?</summary>
 # Its file's name says which rows it holds, and it appears whole: the second replaces the first.</details>
 #

@@ -176,7 +176,7 @@ def workers() -> plt.Figure:
     figure, ax = canvas(8.6, 4.6)
     rows = (2.95, 1.55)
     box(ax, (0.95, 2.25), "input", "Parquet, .jsonl,\ntext", FILE, size=(1.4, 0.78))
-    box(ax, (2.85, 2.25), "reader", "cuts parts of\n4,096 rows", BUILD, size=(1.4, 0.78))
+    box(ax, (2.85, 2.25), "reader", "cuts parts of\nbatch_size rows", BUILD, size=(1.4, 0.78))
     box(ax, (7.65, 2.25), "answers", "one file\na part", FILE, size=(1.4, 0.78))
     box(ax, (5.35, 4.05), "plan", "built once", FILE, size=(1.4, 0.62))
     box(ax, (5.35, 0.4), "your process", "counts reports", YOURS, size=(1.7, 0.62))

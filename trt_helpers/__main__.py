@@ -40,9 +40,10 @@ def _add_fill_mask(commands: argparse._SubParsersAction) -> None:
     fill.add_argument("--model", help="a folder or a name on the Hub (default: the course's model)")
     files = fill.add_argument_group("for files (needs the packages of the extra `scale`)")
     files.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
-    files.add_argument("--column", default="text", help="where Parquet and .jsonl have the sentence (%(default)s)")
+    files.add_argument("--column", default="text", help="where Parquet and .jsonl have the sentence (default: text)")
     files.add_argument("--id-column", help="where they have an id (default: ids are made of file and row)")
-    files.add_argument("--batch-size", type=int, default=4096, help="rows of an output file (default: %(default)s)")
+    rows = "rows that a worker gets at once, and of an output file; fewer keep one worker busy (default: %(default)s)"
+    files.add_argument("--batch-size", type=int, default=4096, help=rows)
     files.add_argument("--gpus-per-worker", type=float, help="default: 1 if this machine computes on a GPU, else 0")
 
 

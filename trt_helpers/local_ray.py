@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -113,7 +114,10 @@ def quiet_data(**settings: object) -> Iterator[None]:
     try:
         for name, value in settings.items():
             setattr(context, name, value)
-        yield
+        with warnings.catch_warnings():
+            # Fewer parts than workers: the end of a continued run, or a small file. Nothing is wrong with either.
+            warnings.filterwarnings("ignore", "The minimum number of concurrent actors")
+            yield
     finally:
         for name, value in before.items():
             setattr(context, name, value)

@@ -43,7 +43,7 @@ Decoder = Callable[..., list[Filled]]
 
 
 class PartDone(NamedTuple):
-    """What a worker reports of a part: times are ``time.time()`` on its machine, memory is its process's, in bytes."""
+    """What a worker reports of a part: times are ``time.time()`` on its machine, memory as of ``own_memory``."""
 
     part: str
     rows: int
@@ -80,6 +80,8 @@ class Summary:
         return self.rows / max(self.seconds - self.start_up_s, 1e-9)
 
     def __str__(self) -> str:
+        if not self.rows and self.earlier:
+            return f"nothing was left to do: {self.earlier:,} rows were there, {self.seconds:.1f} s"
         before = f", {self.earlier:,} were there" if self.earlier else ""
         return (
             f"{self.rows:,} rows{before}, {self.errors:,} with an error, {self.seconds:.1f} s "
@@ -149,14 +151,23 @@ class Worker:
             filled = self._filled(part["texts"])
         errors = parts.write_part(self._folder, part, filled)
         parts.forget_begun(self._folder, part["part"])
-        memory = psutil.Process().memory_info().rss
-        return PartDone(part["part"], len(filled), errors, started, time.time(), os.getpid(), memory)._asdict()
+        return PartDone(part["part"], len(filled), errors, started, time.time(), os.getpid(), own_memory())._asdict()
 
     def _filled(self, texts: list[str | None]) -> list[Filled]:
         """An answer for each row; None is a row without a sentence, whose error is known already."""
         sentences = [text for text in texts if text is not None]
         decoded = iter(self._decoder(sentences, top_k=self._top_k, progress=False))
         return [Filled("", []) if text is None else next(decoded) for text in texts]
+
+
+def own_memory() -> int:
+    """Bytes that this process has for itself; on Linux without what it shares with others.
+
+    Those are libraries, and Ray's object store: every part that a worker reads is somewhere else in there, so that its
+    resident size grows with each, up to the size of the store.
+    """
+    found = psutil.Process().memory_info()
+    return found.rss - getattr(found, "shared", 0)
 
 
 def decode_dataset(

@@ -49,8 +49,11 @@ def test_the_readme_quotes_the_gpu_and_the_workers():
     sets = json.loads((RESULTS / "cuda.json").read_text())["sets"]
     short, mixed = (sets[name]["rows"]["Pipeline"]["ours is faster by"]["median"] for name in ("short", "mixed"))
     assert f'On an H100 it was {short:.0f} and {mixed:.0f} times `pipeline("fill-mask")`' in readme()
-    cpu, gpu = (
-        json.loads((RESULTS / f"{name}.json").read_text())["workers"]["2"]["times the first"]
-        for name in ("scaling", "scaling-cuda")
-    )
-    assert f"two CPU workers did {cpu:.2f} times what one does, two H100s {gpu:.2f} times" in readme()
+    cpu, gpu = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("scaling", "scaling-cuda"))
+    two, gpus = cpu["workers"]["2"], gpu["workers"]["2"]
+    assert (
+        f"two CPU workers of one thread did {two['times the first']:.2f} times what one does and "
+        f"{two['rate'] / cpu['alone, all threads']:.2f} times one process on both cores; two H100s "
+        f"{gpus['times the first']:.2f} times one worker, "
+        f"{gpus['rate'] / gpu['alone']:.2f} times one process without Ray"
+    ) in readme()

@@ -77,6 +77,12 @@ def test_gpus_have_figures_of_their_own_beside_the_cpus():
     assert len(set(scaling_page.NAMES.values())) == 2
 
 
+def test_the_page_says_whose_memory_it_is():
+    own, resident = (scaling_page.figures(FOUND | {"memory is": kind}) for kind in ("own", "resident"))
+    assert "Memory of a worker, without libraries" in own and "Resident memory of a worker, with what" in resident
+    assert scaling_page.figures(FOUND) == resident, "results of before"
+
+
 def test_without_results_the_page_has_no_figure():
     assert "Not measured yet." in scaling_page.page([]) and "billion" not in scaling_page.page([])
 

@@ -3,6 +3,8 @@
 import pytest
 
 from trt_helpers import practice
+from trt_helpers.masked_lm import Candidate
+from trt_helpers.sentences import Filled
 
 
 def said(capsys) -> str:
@@ -23,6 +25,12 @@ def test_the_hours_are_accepted(capsys):
     [
         (lambda *job: None, "Not solved yet"),
         (lambda *job: hours(*job) * 3600, "Those are seconds."),
+        (lambda *job: hours(*job) * 60, "Those are minutes."),
+        (lambda *job: int(hours(*job)), "Do not round."),
+        (
+            lambda rows, rate, workers, start: start + rows / (rate * workers) / 3600,
+            "The start-up is still in seconds: divide the whole sum by 3600.",
+        ),
         (lambda rows, rate, workers, start: hours(rows, rate, workers, 0), "The start-up is missing."),
         (lambda rows, rate, workers, start: hours(rows, rate, 1, start), "the workers share the rows"),
         (lambda rows, rate, workers, start: hours(rows, rate, workers, start * workers), "The start-up comes once"),
@@ -79,14 +87,32 @@ class WithoutErrors(Careful):
         return {"id": answer["id"], "word": answer["word"]}
 
 
+class OneByOne(Careful):
+    def __call__(self, batch):
+        results = [self.decoder(text, top_k=1)[0] if isinstance(text, str) else None for text in batch["text"]]
+        words = [result.candidates[0][0].word if result and result.candidates else "" for result in results]
+        return {"id": batch["id"], "word": words, "error": [r.problem if r else "it has no [MASK]" for r in results]}
+
+
+class ForgetsToCall(Careful):
+    def __init__(self, make_decoder):
+        self.decoder = make_decoder
+
+
+class BringsItsOwn(Careful):
+    def __init__(self, make_decoder):
+        self.decoder = lambda texts, top_k: [Filled(str(text), [[Candidate(".", 1.0)]]) for text in texts]
+
+
 class NoneForBad(Careful):
     def __call__(self, batch):
         answer = super().__call__(batch)
         return {**answer, "word": [word or None for word in answer["word"]]}
 
 
-def test_a_careful_worker_is_accepted(capsys):
-    practice.check_careful(Careful)
+@pytest.mark.parametrize("right", [Careful, OneByOne])
+def test_a_careful_worker_is_accepted(capsys, right):
+    practice.check_careful(right)
     assert said(capsys) == "Right. One decoder for each process, and no row is lost.\n"
 
 
@@ -95,6 +121,8 @@ def test_a_careful_worker_is_accepted(capsys):
     [
         (..., "Not solved yet"),
         (MakesOneForEachBatch, "The decoder was made 4 times for 4 batches: make it in __init__, once."),
+        (ForgetsToCall, "Your worker never called the function that it got"),
+        (BringsItsOwn, "Your worker never called the function that it got"),
         (LosesBadRows, "id has 0 rows, expected 1: a bad row keeps its place."),
         (Stumbles, "got word."),
         (Sorts, "id is [1, 3], expected [3, 1]."),

@@ -32,7 +32,13 @@ def check_hours(hours: Callable[[int, float, int, float], float]) -> None:
 
 
 def _why(got: float, expected: float, start_up_s: float) -> str:
-    """Which of the three usual mistakes it was."""
+    """Which of the usual mistakes it was."""
+    if got == int(expected):
+        return "Do not round."
+    if abs(got / 60 - expected) < 1e-6 * expected:
+        return "Those are minutes."
+    if abs(got - start_up_s - (expected - start_up_s / 3600)) < 1e-6 * got:
+        return "The start-up is still in seconds: divide the whole sum by 3600."
     if abs(got / 3600 - expected) < 1e-6 * expected:
         return "Those are seconds."
     if abs(got - (expected - start_up_s / 3600)) < 1e-6 * expected:
@@ -40,6 +46,7 @@ def _why(got: float, expected: float, start_up_s: float) -> str:
     return "The start-up comes once; the workers share the rows."
 
 
+NEVER_MADE = "Your worker never called the function that it got: self.decoder = make_decoder() in __init__."
 _BATCHES = [["a [MASK]", "b [MASK] [MASK]"], ["c"], [None, "d [MASK]"], []]
 _IDS = [[3, 1], [7], [2, 9], []]
 
@@ -55,7 +62,8 @@ class _Stub:
         return self._decode
 
     @staticmethod
-    def _decode(sentences: list[object], top_k: int = 5, **_: object) -> list[Filled]:
+    def _decode(sentences: str | list[object], top_k: int = 5, **_: object) -> list[Filled]:
+        sentences = [sentences] if isinstance(sentences, str) else sentences
         return [_Stub._one(sentence) for sentence in sentences]
 
     @staticmethod
@@ -76,9 +84,13 @@ def check_careful(make_class: type) -> None:
         try:
             got = worker({"id": list(ids), "text": list(texts)})
         except Exception as error:
+            if stub.made == 0:
+                return not_yet(NEVER_MADE)
             return not_yet(f"For the sentences {texts} your worker raised {type(error).__name__}: {error}")
         if untouched(got):
             return None
+        if stub.made == 0:
+            return not_yet(NEVER_MADE)
         filled = stub._decode(texts)
         words = [result.candidates[0][0].word if result.candidates else "" for result in filled]
         expected = {"id": ids, "word": words, "error": [result.problem for result in filled]}
