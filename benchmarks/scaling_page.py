@@ -45,8 +45,9 @@ HOW = """\
   readers, which text has not, keep all ids in memory, and ask for a core and a gigabyte of their own.
 - **A bad row has its error.** The files are not read with Ray's readers, because those stop at the first line that is
   not UTF-8 or not JSON.
-- **One reader for each file**, a quarter of a core by Ray's count; a worker counts as three quarters, so that a reader
-  and two workers start on two cores. Ray only counts: who asks for whole cores may wait for good.
+- **One reader for each file**, a quarter of a core by Ray's count; a worker on the CPU counts as three quarters, so
+  that a reader and two workers start on two cores, and one on a GPU as its share of that and no core. Ray only counts:
+  who asks for whole cores may wait for good.
 - **A local Ray listens on the loopback interface only**, shows no dashboard, sends no statistics, and takes 512 MiB for
   its object store.
 
@@ -128,7 +129,7 @@ def _billion(found: dict) -> str:
     return f"""### A billion sentences, on paper
 
 One of {most} workers does {each:,.1f} sentences a second. A billion such sentences cost **{hours:,.0f} {unit} hours**
-(10^9 / {each:,.1f} / 3600), and {hours / 1000:,.1f} hours on a thousand of these {unit}s if nothing else is in the way.
+(10^9 / {each:,.1f} / 3600), and {_span(hours / 1000)} on a thousand of these {unit}s if nothing else is in the way.
 What would be:
 
 - **Reading.** One reader, from the system's file cache:
@@ -139,6 +140,10 @@ What would be:
 - **Writing.** A worker writes {found["writing"]:,.0f} rows a second: {each / found["writing"]:.2%} of its time.
 - **Not measured:** a network between machines, a shared file system, more workers than this machine has {unit}s.
 """
+
+
+def _span(hours: float) -> str:
+    return f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.1f} minutes"
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -320,10 +320,10 @@ start_up_s, rows_per_s = 30, 2_000 / (40 - 30)
 start_up_s + 20_000 / rows_per_s
 
 # %% [markdown]
-# So report both numbers, and say what was compared. Two workers of one thread do nearly twice what *one of one thread*
-# does; but one process whose engine uses both cores, as in our first cell, is about as fast. Workers pay where there
-# are more cores, GPUs or machines than one process can feed. [docs/scaling.md](../docs/scaling.md) has the figures, and
-# what a billion sentences cost.
+# So report both numbers, and say what was compared. Two workers of one thread did 1.7 times what *one of one thread*
+# does, on our two cores; but one process whose engine uses both, as at the start of this lesson, was as fast. Workers
+# pay where there are more cores, GPUs or machines than one process can feed. [docs/scaling.md](../docs/scaling.md) has
+# the figures, and what a billion sentences cost.
 #
 # ## On a cluster
 #

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # What a batch may have in tokens, padding included. On two CPU cores 1024 to 4096 were equally fast, smaller and
-# larger ones slower, and 1024 took the least memory. On an H100 nothing between 4096 and 32768 stood out.
+# larger ones slower, and 1024 took the least memory. On an H100 larger was faster up to 16384; what 32768 added was
+# within the noise (benchmarks/results/cuda.md).
 TOKENS = {"cpu": 1024, "cuda": 16384}
 # How many batches are with the device at once. On the CPU a second one would only wait for the cores of the first.
 IN_FLIGHT = {"cpu": 1, "cuda": 3}

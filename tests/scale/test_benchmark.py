@@ -74,6 +74,8 @@ def test_gpus_have_figures_of_their_own_beside_the_cpus():
     text = scaling_page.page([FOUND, gpus])
     assert text.index("## Workers on 2 CPU cores") < text.index("## Workers on 2 x Some GPU")
     assert "2 workers, one GPU each" in text and "GPU hours" in text
+    fast = gpus | {"workers": {"1": gpus["workers"]["1"] | {"rate": 12_000.0}}}
+    assert "1.4 minutes on a thousand of these GPUs" in scaling_page.page([fast])
     assert len(set(scaling_page.NAMES.values())) == 2
 
 

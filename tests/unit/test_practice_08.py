@@ -27,6 +27,8 @@ def test_the_hours_are_accepted(capsys):
         (lambda *job: hours(*job) * 3600, "Those are seconds."),
         (lambda *job: hours(*job) * 60, "Those are minutes."),
         (lambda *job: int(hours(*job)), "Do not round."),
+        (lambda *job: round(hours(*job), 2), "Do not round."),
+        (lambda *job: float("nan"), "got nan."),
         (
             lambda rows, rate, workers, start: start + rows / (rate * workers) / 3600,
             "The start-up is still in seconds: divide the whole sum by 3600.",

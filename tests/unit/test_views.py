@@ -379,6 +379,15 @@ def test_a_machine_without_ipywidgets_can_infer():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
+def test_a_worker_imports_nothing_that_only_draws():
+    code = (
+        "import sys, trt_helpers; sys.exit(', '.join({'matplotlib', 'ipywidgets', 'pandas'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # ---- stream timeline -------------------------------------------------------------------------------------------
 
 SPANS = [

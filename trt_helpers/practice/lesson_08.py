@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ..masked_lm import Candidate
@@ -25,7 +26,7 @@ def check_hours(hours: Callable[[int, float, int, float], float]) -> None:
         expected = (start_up_s + rows / rate / workers) / 3600
         if isinstance(got, bool) or not isinstance(got, int | float):
             return not_yet(f"Expected hours as a number, got {type(got).__name__}.")
-        if abs(got - expected) > 1e-6 * expected:
+        if not abs(got - expected) <= 1e-6 * expected:  # not a number is no answer
             job = f"{rows:,} rows, {workers} workers of {rate:g} rows/s, {start_up_s:g} s to start"
             return not_yet(f"{job}: expected {expected:.4f} hours, got {got:.4f}. {_why(got, expected, start_up_s)}")
     return solved("Starting is paid once, however long the job is.")
@@ -33,7 +34,7 @@ def check_hours(hours: Callable[[int, float, int, float], float]) -> None:
 
 def _why(got: float, expected: float, start_up_s: float) -> str:
     """Which of the usual mistakes it was."""
-    if got == int(expected):
+    if got in {int(expected), math.ceil(expected), *(round(expected, digits) for digits in range(5))}:
         return "Do not round."
     if abs(got / 60 - expected) < 1e-6 * expected:
         return "Those are minutes."
