@@ -268,12 +268,15 @@ except KeyboardInterrupt:
     print("interrupted after", len(reports), "of 12 parts")
 
 # %% [markdown]
-# The same call again. It looks which files are there, and does the rest. In the answers an id is the file's name and
-# the number of the line, from 1; `words` has for each mask a list, the best first; `error` is null where all is well:
+# The same call again. It looks which files are there, and does the rest:
 
 # %%
 summary = decode_dataset(source, answers, **how)
 summary.earlier >= 120, summary.earlier + summary.rows
+
+# %% [markdown]
+# In the answers an id is the file's name and the number of the line, from 1; `words` has for each mask a list, the best
+# first; `error` is null where all is well:
 
 # %%
 table = parts.answers(str(answers)).to_pandas()

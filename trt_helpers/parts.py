@@ -309,8 +309,8 @@ def keep_input(rows: ray.data.Dataset, folder: str, columns: list[str]) -> str:
     if not system.exists(finished):
         _forget_input(folder)
         rows.select_columns(columns).write_parquet(f"{folder}/{INPUT}")
-        system.makedirs(f"{path}/{INPUT}", exist_ok=True)
         if not system.glob(f"{path}/{INPUT}/*.parquet"):  # Ray Data writes no file for no rows
+            system.makedirs(f"{path}/{INPUT}", exist_ok=True)
             nothing = pa.table({name: pa.array([], pa.string()) for name in columns})
             pq.write_table(nothing, f"{path}/{INPUT}/none.parquet", filesystem=system)
         system.touch(finished)

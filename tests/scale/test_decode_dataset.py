@@ -89,6 +89,7 @@ def test_parquet_by_glob_and_a_ray_dataset(tmp_path, ray, recwarn):
     again = decode_dataset(dataset, tmp_path / "from ray", workers=2, **options)  # more workers than parts are left
     assert not [found for found in recwarn if "concurrent actors" in str(found.message)]
     assert (again.rows, again.earlier, again.rate) == (0, 40, 0) and again.start_up_s == again.seconds > 0
+    assert str(again).startswith("nothing was left to do: 40 rows were there, ")
 
 
 def test_a_dataset_without_rows_has_no_answers(tmp_path, ray):

@@ -36,15 +36,15 @@ def _why(got: float, expected: float, start_up_s: float) -> str:
     """Which of the usual mistakes it was."""
     if got in {int(expected), math.ceil(expected), *(round(expected, digits) for digits in range(5))}:
         return "Do not round."
-    if abs(got / 60 - expected) < 1e-6 * expected:
-        return "Those are minutes."
-    if abs(got - start_up_s - (expected - start_up_s / 3600)) < 1e-6 * got:
-        return "The start-up is still in seconds: divide the whole sum by 3600."
-    if abs(got / 3600 - expected) < 1e-6 * expected:
-        return "Those are seconds."
-    if abs(got - (expected - start_up_s / 3600)) < 1e-6 * expected:
-        return "The start-up is missing."
-    return "The start-up comes once; the workers share the rows."
+    work = expected - start_up_s / 3600
+    usual = {
+        "Those are minutes.": expected * 60,
+        "Those are seconds.": expected * 3600,
+        "The start-up is still in seconds: divide the whole sum by 3600.": start_up_s + work,
+        "The start-up is missing.": work,
+    }
+    found = [words for words, value in usual.items() if abs(got - value) < 1e-6 * value]
+    return found[0] if found else "The start-up comes once; the workers share the rows."
 
 
 NEVER_MADE = "Your worker never called the function that it got: self.decoder = make_decoder() in __init__."
