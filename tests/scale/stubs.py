@@ -34,6 +34,24 @@ class Waiting(Echo):
         return super().__call__(sentences, top_k)
 
 
+class Meeting(Echo):
+    """A worker that waits with its first part until so many workers have one.
+
+    Without it one worker may have done all of a small input before the next one is there.
+    """
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder, self.workers = folder, workers
+
+    def __call__(self, sentences, top_k=5, progress=None):
+        import time
+
+        (self.folder / f"{os.getpid()}").touch()
+        while len(list(self.folder.iterdir())) < self.workers:
+            time.sleep(0.01)  # the pace of asking; the others decide
+        return super().__call__(sentences, top_k)
+
+
 class Deadly(Echo):
     """A sentence kills the process that decodes it, as a fault in native code would."""
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from trt_helpers import MaskedWordDecoder, parts
 from trt_helpers.__main__ import main
 from trt_helpers.scale import KILLER, TRIES, FromPlan, decode_dataset
 
-from .stubs import Deadly, DiesLoading, Echo, Waiting
+from .stubs import Deadly, DiesLoading, Echo, Meeting, Waiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray")]
 
@@ -43,11 +44,11 @@ def check_all(folder: Path, count: int) -> None:
 
 
 def test_one_file_feeds_two_workers_and_every_row_comes_once(tmp_path):
-    seen = []
+    seen, meeting = [], tmp_path / "meeting"
+    meeting.mkdir()
     source = text_file(tmp_path, sentences(95))
-    summary = decode_dataset(
-        source, tmp_path / "out", workers=2, batch_size=10, top_k=1, make_decoder=Echo, on_part=seen.append
-    )
+    how = {"workers": 2, "batch_size": 10, "top_k": 1, "make_decoder": partial(Meeting, meeting, 2)}
+    summary = decode_dataset(source, tmp_path / "out", on_part=seen.append, **how)
     check_all(tmp_path / "out", 95)
     assert (summary.rows, summary.errors, summary.earlier, len(summary.workers)) == (95, 0, 0, 2)
     assert sorted(report.rows for report in seen) == [5] + [10] * 9
@@ -138,21 +139,11 @@ def test_a_killed_worker_loses_and_doubles_no_row(tmp_path):
         workers=2,
         batch_size=10,
         top_k=1,
-        make_decoder=_Waits(gate),
+        make_decoder=partial(Waiting, gate),
         on_part=kill_once,
     )
     check_all(tmp_path / "out", 200)
     assert summary.rows == 200 and killed[0] in summary.workers
-
-
-class _Waits:
-    """Makes a decoder that waits for a file."""
-
-    def __init__(self, gate: Path) -> None:
-        self.gate = gate
-
-    def __call__(self):
-        return Waiting(self.gate)
 
 
 def test_rows_that_kill_their_workers_get_an_error_in_the_end(tmp_path):
