@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
 from .errors import TensorRTError
 from .progress import is_wanted
 from .sentences import Filled
+
+if TYPE_CHECKING:
+    from .scale import Summary
+
+INTERRUPTED = 130  # 128 and the number of SIGINT: what a shell reports of a program that Ctrl-C ended
 
 
 def main(chosen: argparse.Namespace) -> int:
@@ -48,11 +54,22 @@ def _files(chosen: argparse.Namespace) -> int:
         raise ValueError(
             f"{chosen.input!r} has no [MASK], so it should be files; say with --out where their answers go."
         )
-    from .scale import decode_dataset
+    from .scale import WHAT_STAYS
 
     print(f"Starting {chosen.workers} worker{'s'[: chosen.workers != 1]}: about 20 s before rows flow.", flush=True)
+    try:
+        print(_decoded(chosen))
+    except KeyboardInterrupt:
+        print(f"Interrupted. {WHAT_STAYS.format(chosen.out)}", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _decoded(chosen: argparse.Namespace) -> Summary:
+    from .scale import decode_dataset
+
     with tqdm(unit=" rows", disable=not is_wanted()) as bar:
-        summary = decode_dataset(
+        return decode_dataset(
             chosen.input,
             chosen.out,
             workers=chosen.workers,
@@ -64,5 +81,3 @@ def _files(chosen: argparse.Namespace) -> int:
             model=chosen.model,
             on_part=lambda part: bar.update(part.rows),
         )
-    print(summary)
-    return 0

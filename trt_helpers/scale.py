@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,6 +37,7 @@ WORKER_CPUS, READER_CPUS = 0.75, 0.25
 # How many workers a part may cost, and how often each worker may die loading. Ray would start new ones for ever.
 TRIES = 3
 LOADING = "part-loading"  # like a part's name, so that its notes are cleared away with theirs
+WHAT_STAYS = "What was answered is kept in {}; the same again does the rest."
 KILLER = f"not decoded: {TRIES} workers died over the rows of this part."
 
 Decoder = Callable[..., list[Filled]]
@@ -232,7 +233,7 @@ def decode_dataset(
         with local_ray.quiet_data(target_max_block_size=1):
             flow = _flow(wanted, frozenset(done), arguments, workers, gpus)
             # Closed, or the workers of an interrupted run would live as long as somebody keeps its traceback.
-            with closing(_reports(flow)) as reports:
+            with _note_on_failure(folder), closing(_reports(flow)) as reports:
                 for report in reports:
                     _count(summary, report, start)
                     if on_part:
@@ -262,6 +263,16 @@ def _reports(flow: ray.data.Dataset) -> Iterator[PartDone]:
     for block in flow.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
         for row in block.to_pylist():
             yield PartDone(**row)
+
+
+@contextmanager
+def _note_on_failure(folder: str) -> Iterator[None]:
+    """Under a worker's traceback, what becomes of the answers so far."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(WHAT_STAYS.format(folder))
+        raise
 
 
 class _Cut:

@@ -13,7 +13,7 @@ import pytest
 
 from trt_helpers import MaskedWordDecoder, parts
 from trt_helpers.__main__ import main
-from trt_helpers.scale import KILLER, TRIES, FromPlan, decode_dataset
+from trt_helpers.scale import KILLER, TRIES, WHAT_STAYS, FromPlan, decode_dataset
 
 from .stubs import Deadly, DiesLoading, Echo, Meeting, Waiting
 
@@ -167,8 +167,9 @@ def test_workers_that_die_while_they_load_are_given_up(tmp_path):
 
 def test_an_engine_that_does_not_load_ends_the_run_in_its_own_words(tmp_path):
     source = text_file(tmp_path, sentences(3))
-    with pytest.raises(Exception, match="There is no plan file .*nothing.plan"):
+    with pytest.raises(Exception, match="There is no plan file .*nothing.plan") as kept:
         decode_dataset(source, tmp_path / "out", make_decoder=FromPlan(tmp_path / "nothing.plan"))
+    assert kept.value.__notes__ == [WHAT_STAYS.format(tmp_path / "out")]
 
 
 def test_an_interrupted_run_does_only_what_is_left(tmp_path):

@@ -44,6 +44,16 @@ def test_what_cannot_be_done_is_one_line(tiny_bert_folder, capsys, arguments, wo
     assert out == "" and words in err and "Traceback" not in err
 
 
+def test_an_interrupted_run_says_what_it_kept(tmp_path, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trt_helpers.scale.decode_dataset", interrupted)
+    assert main(["fill-mask", "in.txt", "--out", "answers"]) == 130
+    err = capsys.readouterr().err
+    assert err == "Interrupted. What was answered is kept in answers; the same again does the rest.\n"
+
+
 @pytest.mark.slow
 def test_ray_is_imported_by_nobody_who_does_not_ask_for_it():
     program = "import sys, trt_helpers, trt_helpers.scale, trt_helpers.fill_mask; sys.exit('ray' in sys.modules)"
