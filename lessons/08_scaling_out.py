@@ -107,8 +107,9 @@ def can_travel(thing):
 can_travel(th.load_engine(decoder.plan)), can_travel(decoder.plan)
 
 # %% [markdown]
-# So the plan is built *once*, as a file, and every worker loads an engine of its own from it. What a worker is then fed
-# with is small:
+# So the plan is built *once*, as a file, and every worker loads an engine of its own from it. (Forking, as
+# `multiprocessing` does on Linux before Python 3.14, is no way around: the child has neither the threads nor the GPU.
+# CUDA refuses it, and so does the reference lane.) What a worker is then fed with is small:
 
 # %%
 part_bytes = len(pickle.dumps(sentences[:60]))
@@ -268,11 +269,12 @@ except KeyboardInterrupt:
     print("interrupted after", len(reports), "of 12 parts")
 
 # %% [markdown]
-# The same call again. It looks which files are there, and does the rest:
+# The same call again. It looks which files are there, and does the rest. The first value: is the worker that we killed
+# alive?
 
 # %%
 summary = decode_dataset(source, answers, **how)
-summary.earlier >= 120, summary.earlier + summary.rows
+psutil.pid_exists(reports[0].worker), summary.earlier >= 120, summary.earlier + summary.rows
 
 # %% [markdown]
 # In the answers an id is the file's name and the number of the line, from 1; `words` has for each mask a list, the best

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import os
 import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable
 
-from ..errors import checked_stream, fresh
+from ..errors import TensorRTError, checked_stream, fresh
 
 # A handle is a number, as in CUDA. Streams and events count apart: one is never taken for the other.
 _stream_handles = itertools.count(0x1000)
@@ -30,8 +31,25 @@ _gates: weakref.WeakSet[CpuGate] = weakref.WeakSet()
 _workers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _registry = threading.Lock()  # of streams and workers
 _STOP = None
+_forked = False
 
 Work = Callable[[], None]
+
+
+def _note_fork() -> None:
+    """In a forked child, where no thread but one goes on: streams would wait for their workers for ever."""
+    global _forked
+    _forked = len(_workers) > 0
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def _refuse_forked() -> None:
+    """As CUDA does: a child of a process that used streams can use none."""
+    if _forked:
+        raise TensorRTError("forked")
 
 
 class _Mark:
@@ -47,6 +65,8 @@ class _Mark:
         self.reached.set()
 
     def wait(self) -> None:
+        if not self.reached.is_set():
+            _refuse_forked()
         self.reached.wait()
         if self.error is not None:
             raise fresh(self.error)
@@ -60,6 +80,7 @@ class CpuStream:
     """
 
     def __init__(self, handle: int | None = None) -> None:
+        _refuse_forked()
         self.handle = next(_stream_handles) if handle is None else handle
         self._state = _Work(queue.SimpleQueue())
         self._worker = threading.Thread(target=_work, args=(self._state,), daemon=True, name=f"stream-{self.handle}")
@@ -134,6 +155,7 @@ class _Work:
         self._lock = threading.Lock()
 
     def put(self, work: Work | _Mark) -> None:
+        _refuse_forked()
         with self._lock:
             if self.ended:
                 raise RuntimeError("The interpreter is ending: this stream does no more work.")
