@@ -100,12 +100,12 @@ class CudaEvent:
 
     def record(self, stream: CudaStream | None = None) -> None:
         """Put the event behind everything enqueued so far on ``stream`` (default: the default stream)."""
-        stream = default_stream() if stream is None else checked_stream(stream, CudaStream)
+        stream = _given_or_default(stream)
         self.torch_event.record(stream.torch_stream)
 
     def wait(self, stream: CudaStream | None = None) -> None:
         """Work enqueued on ``stream`` from now on waits for the event; the caller does not."""
-        stream = default_stream() if stream is None else checked_stream(stream, CudaStream)
+        stream = _given_or_default(stream)
         self.torch_event.wait(stream.torch_stream)
 
     def query(self) -> bool:
@@ -182,6 +182,10 @@ def driver() -> ctypes.CDLL:
 def default_stream() -> CudaStream:
     """The stream with handle 0, which TensorRT warns about."""
     return CudaStream(torch.cuda.default_stream())
+
+
+def _given_or_default(stream: CudaStream | None) -> CudaStream:
+    return default_stream() if stream is None else checked_stream(stream, CudaStream)
 
 
 def synchronize_all() -> None:

@@ -202,14 +202,14 @@ class CpuEvent:
 
     def record(self, stream: CpuStream | None = None) -> None:
         """Put the event behind everything enqueued so far on ``stream`` (default: the default stream)."""
-        self._mark = (default_stream() if stream is None else checked_stream(stream, CpuStream)).mark()
+        self._mark = _given_or_default(stream).mark()
 
     def wait(self, stream: CpuStream | None = None) -> None:
         """Work enqueued on ``stream`` from now on waits for the event; the caller does not.
 
         If the work before the event failed, so does the work that waits for it.
         """
-        waiting = default_stream() if stream is None else checked_stream(stream, CpuStream)
+        waiting = _given_or_default(stream)
         if self._mark is not None:
             waiting.enqueue(self._mark.wait)
 
@@ -302,6 +302,10 @@ def default_stream() -> CpuStream:
         if not _default:
             _default.append(CpuStream(0))
     return _default[0]
+
+
+def _given_or_default(stream: CpuStream | None) -> CpuStream:
+    return default_stream() if stream is None else checked_stream(stream, CpuStream)
 
 
 def synchronize_all() -> None:
