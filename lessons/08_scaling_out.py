@@ -189,7 +189,7 @@ listening()
 
 # %%
 settings = ray.data.DataContext.get_current()
-settings.wait_for_min_actors_s = 60  # begin when both are there
+settings.wait_for_min_actors_s = 600  # begin when both are there; give up after ten minutes
 share = {"num_gpus": 0.5, "num_cpus": 0} if th.device.type == "cuda" else {"num_cpus": 0.75}
 rows = [{"id": i, "text": text} for i, text in enumerate(sentences)]
 with local_ray.quiet_data():  # no progress bars

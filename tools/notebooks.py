@@ -23,10 +23,13 @@ from nbformat import NotebookNode
 from tools.lessons import LessonError, build
 
 ROOT = Path(__file__).resolve().parent.parent
-CELL_TIMEOUT_S = 120
+CELL_TIMEOUT_S = 600  # against a cell that hangs; a busy machine may need minutes for one that waits for workers
 # How lessons run when nobody watches: no progress bars (they would be stored), no network, no warning of
 # the tokenizer about forked processes. The lane stays the user's choice: TRT_HELPERS_BACKEND is passed on.
 LESSON_ENV = {"TRT_HELPERS_PROGRESS": "0", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+# Ray's workers give way to all other programs (niceness 15), and it ends some when memory is short, whoever fills it:
+# on a busy machine they would hardly get a turn.
+LESSON_ENV |= {"RAY_worker_niceness": "0", "RAY_memory_monitor_refresh_ms": "0"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import nbformat
 
-from tools.notebooks import LESSON_ENV, ROOT, stored_notebooks
+from tools.notebooks import CELL_TIMEOUT_S, LESSON_ENV, ROOT, stored_notebooks
 
 NO_TESTS = 5  # pytest's exit status when it found none
 KEYS = ("tests", "failures", "errors", "skipped")  # of its report
 # Strict: every cell must print what is stored.
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+NBVAL = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT_S}"]
 NBVAL += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
 # Two notebooks, or two files of tests, at a time: each from top to bottom in one worker.
 IN_PAIRS = ["-n", "2", "--dist", "loadscope"]

@@ -168,7 +168,9 @@ def compare(context, expected: Model) -> None:
 played = 0
 
 
-@settings(max_examples=SEQUENCES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=SEQUENCES, deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck)
+)
 @given(profile_sets, st.lists(steps, min_size=1, max_size=14))
 def check_one_sequence(profiles, sequence):
     global played

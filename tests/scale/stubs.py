@@ -47,7 +47,10 @@ class Meeting(Echo):
         import time
 
         (self.folder / f"{os.getpid()}").touch()
-        while len(list(self.folder.iterdir())) < self.workers:
+        give_up = time.monotonic() + 300
+        while (here := len(list(self.folder.iterdir()))) < self.workers:
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"{here} of {self.workers} workers came")
             time.sleep(0.01)  # the pace of asking; the others decide
         return super().__call__(sentences, top_k)
 

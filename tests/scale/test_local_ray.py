@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tools.notebooks import ROOT
+from tools.notebooks import LESSON_ENV, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +34,10 @@ print(json.dumps({"rows": len(rows), "during": during, "many": many, "after": af
 
 
 def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name in LESSON_ENV}
     environment = {**kept, "PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def test_only_this_machine_hears_it_and_nothing_stays():

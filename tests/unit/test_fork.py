@@ -33,7 +33,9 @@ USED = "stream, event, gate = th.Stream(), th.Event(), th.Gate(); gate.hold(stre
 
 def printed(before: str, in_child: str) -> str:
     program = PROGRAM.format(before=before, in_child=in_child)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True)
+    # From Python 3.12 on a fork beside threads warns, rightly.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     assert done.stderr == ""
     return done.stdout
 

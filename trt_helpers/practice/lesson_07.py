@@ -14,7 +14,7 @@ from ..execution import bind, infer
 from ..streams import Gate, Stream, default_stream, synchronize_all
 from .verdicts import build_engine, never_raises, not_yet, solved, untouched
 
-HELD_MS = 60.0  # how long the stream is held, so that a wrong clock is certainly found out
+HELD_MS = 300.0  # how long the stream is held, so that a wrong clock is certainly found out
 
 # Layers, vocabulary, tokens, asked; and the operations, multiplied out by hand.
 _COUNTS = [((10, 7, 3, 1), 74), ((10, 7, 3, 3), 102), ((1000, 0, 50, 2), 100_000), ((0, 500, 9, 4), 4000)]
