@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,7 +86,9 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         start_new_session=True,
     )
     try:
-        yield Lab(address_of(server), course)
+        address = address_of(server)
+        wait_until_it_listens(port_of(address))
+        yield Lab(address, course)
     finally:
         stop(server)
 
@@ -109,6 +112,24 @@ def address_of(server: subprocess.Popen) -> str:
     except Empty:
         pass
     raise RuntimeError(f"make lab started no server:\n{''.join(said)}")
+
+
+def port_of(address: str) -> int:
+    """Return the port of `http://127.0.0.1:8888`: another one than asked for, if that was taken meanwhile."""
+    return int(address.rpartition(":")[2])
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Jupyter Server says that it is running some time before it takes connections."""
+    give_up = time.monotonic() + START_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
 
 
 def stop(server: subprocess.Popen) -> None:
