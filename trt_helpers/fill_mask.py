@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
+from .decoder import MaskedWordDecoder
 from .errors import TensorRTError
 from .progress import is_wanted
+from .scale import WHAT_STAYS, Summary, decode_dataset
 from .sentences import Filled
-
-if TYPE_CHECKING:
-    from .scale import Summary
 
 INTERRUPTED = 130  # 128 and the number of SIGINT: what a shell reports of a program that Ctrl-C ended
 
@@ -31,8 +29,6 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _sentence(chosen: argparse.Namespace) -> int:
-    from .decoder import MaskedWordDecoder
-
     (result,) = MaskedWordDecoder.from_pretrained(chosen.model)(chosen.input, top_k=chosen.top_k)
     print(table(result))
     return 1 if result.problem else 0
@@ -54,8 +50,6 @@ def _files(chosen: argparse.Namespace) -> int:
         raise ValueError(
             f"{chosen.input!r} has no [MASK], so it should be files; say with --out where their answers go."
         )
-    from .scale import WHAT_STAYS
-
     print(f"Starting {chosen.workers} worker{'s'[: chosen.workers != 1]}: about 20 s before rows flow.", flush=True)
     try:
         print(_decoded(chosen))
@@ -66,8 +60,6 @@ def _files(chosen: argparse.Namespace) -> int:
 
 
 def _decoded(chosen: argparse.Namespace) -> Summary:
-    from .scale import decode_dataset
-
     with tqdm(unit=" rows", disable=not is_wanted()) as bar:
         return decode_dataset(
             chosen.input,

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
+from urllib.parse import urlsplit
 
 from tools.notebooks import LESSON_ENV, ROOT
 
@@ -87,7 +88,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     )
     try:
         address = address_of(server)
-        wait_until_it_listens(port_of(address))
+        wait_until_it_listens(address)
         yield Lab(address, course)
     finally:
         stop(server)
@@ -114,17 +115,13 @@ def address_of(server: subprocess.Popen) -> str:
     raise RuntimeError(f"make lab started no server:\n{''.join(said)}")
 
 
-def port_of(address: str) -> int:
-    """Return the port of `http://127.0.0.1:8888`: another one than asked for, if that was taken meanwhile."""
-    return int(address.rpartition(":")[2])
-
-
-def wait_until_it_listens(port: int) -> None:
+def wait_until_it_listens(address: str) -> None:
     """Jupyter Server says that it is running some time before it takes connections."""
+    server = urlsplit(address)
     give_up = time.monotonic() + START_S
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection((server.hostname, server.port)).close()
             return
         except ConnectionRefusedError:
             if time.monotonic() > give_up:

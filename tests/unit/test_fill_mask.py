@@ -48,7 +48,7 @@ def test_an_interrupted_run_says_what_it_kept(tmp_path, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trt_helpers.scale.decode_dataset", interrupted)
+    monkeypatch.setattr("trt_helpers.fill_mask.decode_dataset", interrupted)
     assert main(["fill-mask", "in.txt", "--out", "answers"]) == 130
     err = capsys.readouterr().err
     assert err == "Interrupted. What was answered is kept in answers; the same again does the rest.\n"
