@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .backend import trt
-from .execution import Tensors, check_stream, execute, own_stream, prepare, synchronize
+from .execution import Tensors, alone, check_stream, execute, own_stream, prepare, synchronize
 from .streams import Event, Stream
 
 
@@ -64,10 +64,8 @@ def infer_async(
         TypeError: the context or the stream is something else, an engine or a handle, say.
     """
     check_stream(stream)
-    inputs, outputs = prepare(context, inputs, outputs, convert)
-    stream = own_stream(context) if stream is None else stream
-    try:
-        execute(context, stream)
-    finally:  # also when it is interrupted with the work in the queue
-        stream.keep(*inputs.values(), *outputs.values())
+    with alone(context):
+        inputs, outputs = prepare(context, inputs, outputs, convert)
+        stream = own_stream(context) if stream is None else stream
+        execute(context, stream, inputs, outputs)
     return InferenceFuture(outputs, stream.record_event())

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -42,15 +43,18 @@ class CudaStream:
         with torch.cuda.stream(self.torch_stream):
             work()
 
-    def keep(self, *tensors: torch.Tensor) -> None:
-        """The memory of these tensors is not given to anybody else before the work enqueued so far is done.
+    @contextmanager
+    def holding(self, *tensors: torch.Tensor) -> Iterator[None]:
+        """The memory of these tensors is not given to anybody else before what is enqueued in the block is done.
 
         PyTorch gives freed GPU memory away at once, because its own work is in order on one stream. Of work on
-        this stream it learns from ``record_stream``. Pinned memory it guards itself.
+        this stream it learns from ``record_stream``, and when a tensor goes, waits for all that is on the stream then.
+        Pinned memory it guards itself.
         """
         for tensor in tensors:
             if tensor.is_cuda:
                 tensor.record_stream(self.torch_stream)
+        yield
 
     def synchronize(self) -> None:
         """Wait until everything enqueued so far is done."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -27,10 +28,36 @@ class _Kept:
 
     tensors: dict[str, IOTensor]
     stream: Stream | None = None
+    busy: threading.Lock = field(default_factory=threading.Lock)
 
 
 # Made at a context's first request and gone with it. A context works on one request at a time, so one stream is enough.
 _kept: WeakKeyDictionary[trt.IExecutionContext, _Kept] = WeakKeyDictionary()
+
+
+def _kept_of(context: trt.IExecutionContext) -> _Kept:
+    if isinstance(context, trt.ICudaEngine):
+        raise TypeError("infer takes an execution context, this is an engine: engine.create_execution_context()")
+    if context not in _kept:
+        _kept.setdefault(context, _Kept(io_tensors(context.engine)))
+    return _kept[context]
+
+
+def alone(context: trt.IExecutionContext) -> threading.Lock:
+    """What to hold, in a ``with`` block, from a request's first call on the context to its last.
+
+    A request is several calls, and another thread's in between would run it with the shapes of one request and the
+    addresses of the other: TensorRT then reads and writes past the tensors' ends. Contract: 62.
+
+    Raises:
+        TensorRTError: another request is at work.
+    """
+    busy = _kept_of(context).busy
+    # Of two threads that both find it free the second waits: that is right, too. Taking it with acquire(blocking=False)
+    # would leave a moment in which Ctrl-C keeps it taken for ever.
+    if busy.locked():
+        raise TensorRTError("context_in_use")
+    return busy
 
 
 # ---- shapes -------------------------------------------------------------------------------------------------
@@ -215,13 +242,16 @@ def infer(
         The outputs by name. They are complete: the stream has been synchronised.
 
     Raises:
-        TensorRTError: anything that TensorRT or the checks above refuse. The context stays usable.
+        TensorRTError: anything that TensorRT or the checks above refuse, or another thread's request on this context.
+            The context stays usable.
         TypeError: the context or the stream is something else, an engine or a handle, say.
     """
     check_stream(stream)
-    # Both are kept here until the work is done: what was converted lives nowhere else.
-    inputs, outputs = prepare(context, inputs, outputs, convert)
-    _run(context, stream)
+    with alone(context):
+        inputs, outputs = prepare(context, inputs, outputs, convert)
+        stream = own_stream(context) if stream is None else stream
+        execute(context, stream, inputs, outputs)
+        synchronize(stream)
     return outputs
 
 
@@ -229,11 +259,7 @@ def prepare(
     context: trt.IExecutionContext, inputs: Tensors, outputs: dict[str, torch.Tensor] | None, convert: bool
 ) -> tuple[Tensors, dict[str, torch.Tensor]]:
     """Check, set shapes, allocate and bind: all of ``infer`` before the execution. Returns what is bound."""
-    if isinstance(context, trt.ICudaEngine):
-        raise TypeError("infer takes an execution context, this is an engine: engine.create_execution_context()")
-    if context not in _kept:
-        _kept[context] = _Kept(io_tensors(context.engine))
-    known = _kept[context].tensors
+    known = _kept_of(context).tensors
     _check_names(context.engine, known, inputs)
     if convert:
         inputs = {name: _converted(name, tensor, known[name]) for name, tensor in inputs.items()}
@@ -296,13 +322,6 @@ def _check_outputs(context: trt.IExecutionContext, known: Mapping[str, IOTensor]
             raise TensorRTError("output_does_not_fit", tensor=name, asked=asked, wanted=described)
 
 
-def _run(context: trt.IExecutionContext, stream: Stream | None) -> None:
-    """Execute and wait; without a stream, on the one that the context keeps for this."""
-    stream = own_stream(context) if stream is None else stream
-    execute(context, stream)
-    synchronize(stream)
-
-
 def check_stream(stream: object) -> None:
     """Refuse what is neither a stream nor None, before anything is set for it."""
     if stream is not None:
@@ -321,15 +340,20 @@ def own_stream(context: trt.IExecutionContext) -> Stream:
     return kept.stream
 
 
-def execute(context: trt.IExecutionContext, stream: Stream) -> None:
+def execute(context: trt.IExecutionContext, stream: Stream, *bound: Tensors) -> None:
     """Enqueue one execution on a stream and return; the outputs are valid after ``stream.synchronize()``.
+
+    Parameters:
+        bound: the tensors whose addresses the context has. They live until the work is done, whatever interrupts the
+            caller: the stream holds them before the call that enqueues.
 
     Raises:
         TensorRTError: a shape or an address is missing.
     """
     if device.type == "cuda":  # whoever filled the inputs must be done before the engine reads them
         stream.torch_stream.wait_stream(torch.cuda.current_stream())
-    with logger.quietly() as messages:
+    owners = (tensor for tensors in bound for tensor in tensors.values())
+    with logger.quietly() as messages, stream.holding(*owners):
         enqueued = context.execute_async_v3(stream.handle)
     if not enqueued:
         raise _execute_error(context, stream, first_error(messages))
@@ -366,7 +390,7 @@ def synchronize(stream: Stream | Event) -> None:
         stream.synchronize()
     except KeyboardInterrupt:
         with suppress(Exception):  # the interrupt is told, not what failed meanwhile
-            stream.synchronize()  # the work still reads and writes tensors that the interrupt would free
+            stream.synchronize()  # the work still writes tensors that the caller gave; who cannot wait interrupts again
         raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -19,7 +19,7 @@ import torch
 from .backend import device, trt
 from .bulk_tokenizer import BulkTokenizer
 from .decoding_graph import OUTPUTS, POSITIONS
-from .execution import Tensors, execute, prepare, synchronize
+from .execution import Tensors, alone, execute, prepare, synchronize
 from .masked_lm import INPUTS
 from .streams import Event, Stream, copy_async, pinned_empty
 from .timeline import Timeline
@@ -63,9 +63,8 @@ class Streams:
         outputs: dict[str, torch.Tensor],
         timeline: Timeline | None,
     ) -> None:
-        prepare(context, inputs, outputs, convert=False)
-        with _span(timeline, self.execution, "execute"):
-            execute(context, self.execution)
+        with alone(context), _span(timeline, self.execution, "execute"):
+            execute(context, self.execution, *prepare(context, inputs, outputs, convert=False))
 
 
 def _copy(stream: Stream, targets: Tensors, sources: Tensors, timeline: Timeline | None, what: str) -> None:

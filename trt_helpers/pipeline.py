@@ -204,10 +204,7 @@ class _Lane:
                     inputs = {name: self._to_device(name, tensor) for name, tensor in future._inputs.items()}
                 with self._span("execute"):
                     inputs, outputs = prepare(self._context, inputs, None, convert=False)
-                    try:
-                        execute(self._context, stream)
-                    finally:  # also when it is interrupted with the work in the queue
-                        stream.keep(*inputs.values(), *outputs.values())
+                    execute(self._context, stream, inputs, outputs)
                 with self._span("copy out"):
                     future._outputs = {name: _on_host(tensor, stream) for name, tensor in outputs.items()}
             future._event = stream.record_event()

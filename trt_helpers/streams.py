@@ -44,8 +44,8 @@ def copy_async(target: torch.Tensor, source: torch.Tensor, stream: Stream) -> No
     if target.shape != source.shape or target.dtype != source.dtype:
         asked, wanted = f"{tuple(source.shape)} {source.dtype}", f"{tuple(target.shape)} {target.dtype}"
         raise TensorRTError("copy_does_not_fit", asked=asked, wanted=wanted)
-    stream.enqueue(lambda: _copy(target, source))
-    stream.keep(target, source)
+    with stream.holding(target, source):
+        stream.enqueue(lambda: _copy(target, source))
 
 
 def _copy(target: torch.Tensor, source: torch.Tensor) -> None:

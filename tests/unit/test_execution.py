@@ -1,5 +1,6 @@
 import gc
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -454,11 +455,10 @@ def test_execute_on_a_stream_that_is_gone(context):
     th.infer(context, inputs)
     th.bind(context, {"y": torch.empty(3, 5)})
 
-    class Gone:
-        handle = 123456
-
+    gone = th.Stream()
+    gone.handle = 123456
     with pytest.raises(TensorRTError, match="123456 is not the handle of a live stream"):
-        execution.execute(context, Gone())
+        execution.execute(context, gone)
 
 
 def test_execute_reports_a_false_without_a_reason(context, monkeypatch):
@@ -537,3 +537,55 @@ def test_a_shape_input_without_address_is_named(tiler):
         th.allocate_outputs(fresh)
     assert caught.value.key == "shapes_not_specified"
     assert "times" in str(caught.value) and "needs its address as well" in str(caught.value)
+
+
+# ---- two threads ------------------------------------------------------------------------------------------------
+
+
+def test_a_second_threads_request_on_a_busy_context_is_refused(context):
+    stream, inputs = th.Stream(), pair()
+    th.infer(context, inputs, stream=stream)
+    results = []
+    with th.Gate() as gate:
+        gate.hold(stream)
+        first = threading.Thread(target=lambda: results.append(th.infer(context, inputs, stream=stream)["y"]))
+        first.start()
+        wait_until(execution._kept[context].busy.locked)
+        for ask in (th.infer, th.infer_async):
+            with pytest.raises(TensorRTError) as refusal:
+                ask(context, pair(8, 16))
+            assert refusal.value.key == "context_in_use" and "a context of its own" in str(refusal.value)
+    first.join()
+    torch.testing.assert_close(results, [expected(inputs)])
+    torch.testing.assert_close(th.infer(context, inputs)["y"], expected(inputs))
+
+
+def wait_until(holds) -> None:
+    for _ in range(2000):
+        if holds():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it did not come to pass in 10 s")
+
+
+@pytest.mark.parametrize("ask", [th.infer, lambda *request: th.infer_async(*request).result()])
+def test_requests_of_many_threads_on_one_context_are_right_or_refused(context, ask):
+    """Their sizes differ: shapes of one with the addresses of another would write past an output's end."""
+    answered, refusals, wrong = [], [], []
+
+    def requests(columns: int) -> None:
+        for rows in [1, 8] * 40:
+            inputs = pair(rows, columns)
+            try:
+                answered.append(torch.equal(ask(context, inputs)["y"], expected(inputs)))
+            except TensorRTError as error:
+                refusals.append(error.key)
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=requests, args=(columns,)) for columns in (4, 8, 12, 16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and answered and all(answered) and set(refusals) <= {"context_in_use"}

@@ -59,13 +59,14 @@ def test_a_copy_keeps_its_tensors_alive(streams):
     assert target.tolist() == [3] * 1000 and len(others) == 20
 
 
-def test_keep_holds_memory_until_the_stream_is_there(streams):
+def test_what_is_enqueued_holds_memory_until_it_is_done(streams):
     stream = streams[0]
     with th.Gate() as gate:
         gate.hold(stream)
         kept = full(3, 1000)
         address = kept.data_ptr()
-        stream.keep(kept)
+        with stream.holding(kept):
+            stream.enqueue(lambda: None)
         del kept
         gc.collect()
         assert address not in {full(9, 1000).data_ptr() for _ in range(20)}

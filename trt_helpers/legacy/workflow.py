@@ -6,6 +6,7 @@ They work on views, and on the engines of a real TensorRT 8 (untested).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ import torch
 from ..backend import device, trt
 from ..engine import save_plan
 from ..errors import TensorRTError
-from ..execution import synchronize
+from ..execution import alone, synchronize
 from ..log import first_error, logger
 from ..streams import Stream
 from ..tensors import to_torch_dtype
@@ -95,11 +96,10 @@ def infer_tensorrt(
         raise TensorRTError("inputs_missing", missing=", ".join(missing), known=", ".join(names))
     dtypes = [to_torch_dtype(context.engine.get_binding_dtype(binding)) for binding in input_binding_idxs]
     ordered = [_fitting(name, inputs[name], dtype) for name, dtype in zip(names, dtypes, strict=True)]
-    outputs = get_output_tensors(context, ordered, input_binding_idxs, output_binding_idxs)
-    bindings = [0] * context.engine.num_bindings
-    for binding, tensor in zip([*input_binding_idxs, *output_binding_idxs], [*ordered, *outputs.values()], strict=True):
-        bindings[binding] = tensor.data_ptr()
-    _execute(context, bindings)
+    with alone(context.real) if isinstance(context, IExecutionContext) else nullcontext():
+        outputs = get_output_tensors(context, ordered, input_binding_idxs, output_binding_idxs)
+        numbers, tensors = [*input_binding_idxs, *output_binding_idxs], [*ordered, *outputs.values()]
+        _execute(context, dict(zip(numbers, tensors, strict=True)))
     return outputs
 
 
@@ -122,12 +122,19 @@ def _fitting(name: str, tensor: torch.Tensor, wanted: torch.dtype) -> torch.Tens
     return tensor.to(wanted)
 
 
-def _execute(context: IExecutionContext, bindings: list[int]) -> None:
-    """Enqueue, and wait, on a stream that waits for whoever filled the inputs."""
+def _execute(context: IExecutionContext, tensors: Mapping[int, torch.Tensor]) -> None:
+    """Enqueue, and wait, on a stream that waits for whoever filled the inputs.
+
+    Parameters:
+        tensors: by binding number, those of the active profile.
+    """
+    bindings = [0] * context.engine.num_bindings
+    for binding, tensor in tensors.items():
+        bindings[binding] = tensor.data_ptr()
     stream = context._own_stream() if isinstance(context, IExecutionContext) else Stream()
     if device.type == "cuda":
         stream.torch_stream.wait_stream(torch.cuda.current_stream())
-    with logger.quietly() as messages:
+    with logger.quietly() as messages, stream.holding(*tensors.values()):
         enqueued = context.execute_async_v2(bindings, stream.handle)
     if not enqueued:
         call = "execute_async_v2(bindings, stream_handle)"

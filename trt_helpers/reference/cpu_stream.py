@@ -18,7 +18,8 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ..errors import TensorRTError, checked_stream, fresh
 
@@ -83,22 +84,32 @@ class CpuStream:
         _refuse_forked()
         self.handle = next(_stream_handles) if handle is None else handle
         self._state = _Work(queue.SimpleQueue())
+        # The worker holds the queue, not the stream: a forgotten stream finishes its work and then ends. Said before
+        # the worker starts: whoever is interrupted in between must not leave one behind that nobody ends.
+        self._end = weakref.finalize(self, self._state.end)
+        self._end.atexit = False  # _drain does it, in the right order
         self._worker = threading.Thread(target=_work, args=(self._state,), daemon=True, name=f"stream-{self.handle}")
         self._worker.start()
         with _registry:
             _streams[self.handle] = self
             _workers.add(self._worker)
-        # The worker holds the queue, not the stream: a forgotten stream finishes its work and then ends.
-        self._end = weakref.finalize(self, self._state.end)
-        self._end.atexit = False  # _drain does it, in the right order
 
     def enqueue(self, work: Work) -> None:
         """Put ``work`` behind everything enqueued before, and return at once."""
         self._state.put(work)
 
-    def keep(self, *objects: object) -> None:
-        """These objects live at least until the work enqueued so far is done."""
-        self._state.put(lambda kept=objects: None)
+    @contextmanager
+    def holding(self, *objects: object) -> Iterator[None]:
+        """What this thread enqueues in the ``with`` block keeps these objects alive until it is done.
+
+        So there is no moment in which work is in the queue and nobody holds what it reads and writes.
+        """
+        held, before = self._state.held, getattr(self._state.held, "objects", ())
+        held.objects = (*before, *objects)
+        try:
+            yield
+        finally:
+            held.objects = before
 
     def mark(self) -> _Mark:
         """A point behind everything enqueued so far. It is reached even if that work fails."""
@@ -152,6 +163,7 @@ class _Work:
         self.given = 0  # pieces of work put in by anyone, under the lock
         self.done = 0  # pieces taken out and finished by the worker
         self.ended = False
+        self.held = threading.local()  # objects: what a thread's new work keeps alive
         self._lock = threading.Lock()
 
     def put(self, work: Work | _Mark) -> None:
@@ -160,7 +172,7 @@ class _Work:
             if self.ended:
                 raise RuntimeError("The interpreter is ending: this stream does no more work.")
             self.given += 1
-            self.queue.put(work)
+            self.queue.put((work, getattr(self.held, "objects", ())))
 
     def end(self) -> None:
         """Nothing comes behind this: the worker does what is there, and ends."""
@@ -171,7 +183,8 @@ class _Work:
 
 def _work(state: _Work) -> None:
     """The worker: do one piece after the other, until the stream is gone."""
-    while (work := state.queue.get()) is not _STOP:
+    while (item := state.queue.get()) is not _STOP:
+        work = item[0]  # beside it is what it keeps alive
         if isinstance(work, _Mark):
             state.done += 1  # before it is reached: who waited for it finds the stream done
             work.reach(state.error)
@@ -182,7 +195,7 @@ def _work(state: _Work) -> None:
                 except BaseException as error:  # SystemExit too: without its worker the stream would hang for ever
                     state.error = error
             state.done += 1
-        work = None  # its tensors must not wait for the next piece of work
+        item = work = None  # its tensors must not wait for the next piece of work
 
 
 class CpuEvent:

@@ -52,7 +52,7 @@ def measure_streams(engine: trt.ICudaEngine, streams: int, contexts: int, mebiby
             if context in executed:
                 stream.wait_event(executed[context])
             with measured("execute"):
-                execute(ready[context][0], stream)
+                execute(ready[context][0], stream, ready[context][1])
             executed[context] = stream.record_event()
             with measured("copy out"):
                 copy_async(host, memory, stream)
@@ -79,7 +79,7 @@ def _ready(engine: trt.ICudaEngine, profile: int, streams: Sequence[Stream]) -> 
     bind(context, tensors)
     synchronize_all()  # on a GPU PyTorch has filled inputs and buffers on a stream of its own
     for stream in streams:
-        execute(context, stream)
+        execute(context, stream, tensors)
         synchronize(stream)
     return context, tensors
 
