@@ -201,6 +201,42 @@ def test_a_header_that_makes_no_sense_is_refused(case, log):
     log.refused("IRuntime::deserializeCudaEngine: Error Code 1: Serialization")
 
 
+def lying_headers() -> dict[str, bytes]:
+    """Each by itself is a header as it may be; none is that of this graph. Believed, they make buffers too small."""
+    from trt_helpers.reference.graph import DTYPES
+
+    good = json.loads(good_parts().header.to_json())
+    lies = {}
+    for what in ("inputs", "outputs"):
+        spec = good[what][0]
+        for onnx_type, dtype in DTYPES.items():
+            if dtype != spec["dtype"]:
+                lies[f"{what}: dtype {dtype}"] = {"dtype": dtype}
+                lies[f"{what}: onnx_type of {dtype}"] = {"onnx_type": onnx_type}
+                lies[f"{what}: both {dtype}"] = {"dtype": dtype, "onnx_type": onnx_type}
+        lies[f"{what}: fewer dimensions"] = {"shape": [4], "dim_names": [], "formulas": []}
+        lies[f"{what}: more dimensions"] = {"shape": [-1, 4, 1], "dim_names": [], "formulas": []}
+        lies[f"{what}: no such ONNX type"] = {"onnx_type": 99}
+    profiles = {"fewer": [[4]] * 3, "more": [[1, 4, 1], [2, 4, 1], [8, 4, 1]]}
+    heads = {}
+    for lie, change in lies.items():
+        what = lie.split(":")[0]
+        head = {**good, what: [{**good[what][0], **change}]}
+        rank = lie.split(": ")[1].split()[0]
+        if what == "inputs" and rank in profiles:
+            head["profiles"] = [{good["inputs"][0]["name"]: profiles[rank]}]
+        heads[lie] = json.dumps(head).encode()
+    return heads
+
+
+@pytest.mark.parametrize("lie", list(lying_headers()))
+def test_a_header_of_another_graph_is_refused(lie, log):
+    parts = good_parts()
+    bad = forged(lying_headers()[lie], bytes(parts.onnx), bytes(parts.shapes))
+    assert trt.Runtime(logger).deserialize_cuda_engine(bad) is None
+    log.refused("IRuntime::deserializeCudaEngine: Error Code 1: Serialization")
+
+
 def test_a_header_that_is_too_long_is_refused_before_it_is_read(log):
     parts = good_parts()
     bad = forged(b" " * header.MAX_BYTES + b"{}", bytes(parts.onnx), bytes(parts.shapes))
@@ -384,3 +420,44 @@ def test_a_failed_execute_v2_spoils_the_default_stream_for_nobody():
         assert context.execute_v2([ids.data_ptr(), y.data_ptr()]) is works
         assert len(logger.errors) == (0 if works else 1)
     assert y.item() == 6.0
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("annotation", ["", "nonsense", "Strnig", "int | str", int, None])
+def test_an_annotation_that_nobody_knows_fails_when_the_member_is_made(annotation):
+    from trt_helpers.reference import bindings
+
+    def member(self, argument):
+        """A member."""
+
+    member.__annotations__["argument"] = annotation
+    for make in (
+        bindings.checked,
+        lambda _: bindings.Setting(annotation, None, ""),
+        lambda _: bindings.WriteOnly(annotation, print, ""),
+    ):
+        with pytest.raises(TypeError, match="no conversion is known"):
+            make(member)
+
+
+FORMAT_QUERIES = [
+    f"get_tensor_{what}"
+    for what in ("format", "format_desc", "bytes_per_component", "components_per_element", "vectorized_dim")
+]
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", None, 1.5, b"0", [0], 2**31])
+@pytest.mark.parametrize("query", FORMAT_QUERIES)
+def test_format_queries_check_their_profile_index(query, wrong):
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan(RELU, SMALL))
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        getattr(engine, query)("x", wrong)
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        getattr(engine, query)("x", profile_index=wrong)
+    assert (
+        getattr(engine, query)("x")
+        == getattr(engine, query)("x", 0)
+        == getattr(engine, query)(name="x", profile_index=0)
+    )

@@ -51,12 +51,17 @@ def dims_text(shape: Sequence[int]) -> str:
 
 
 def _as_str(value: object) -> str:
-    """A C++ string takes ``bytes`` too."""
-    if isinstance(value, bytes):
+    """A C++ string takes bytes too."""
+    if isinstance(value, bytes | bytearray):
         return value.decode()
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _as_c_string(value: object) -> str | None:
+    """A ``char const*``, which None is one of."""
+    return None if value is None else _as_str(value)
 
 
 def _as_int(value: object, bits: int = 32) -> int:
@@ -103,7 +108,8 @@ def _instance_of(name: str) -> Callable:
     wanted = getattr(rtx, name)
 
     def convert(value: object) -> object:
-        if value is not None and not isinstance(value, wanted):
+        stands_in = isinstance(value, Reference) and type(value).__name__ == name
+        if value is not None and not stands_in and not isinstance(value, wanted):
             raise TypeError
         return value
 
@@ -112,6 +118,7 @@ def _instance_of(name: str) -> Callable:
 
 _CONVERTERS = {
     "str": _as_str,
+    "CString": _as_c_string,
     "int": _as_int,
     "Handle": _as_handle,
     "Sequence[Handle]": _as_handles,
@@ -121,12 +128,22 @@ _CONVERTERS = {
 
 
 def converter(annotation: str) -> Callable:
-    """The conversion for an annotation: a row of the table above, ``rtx.Name`` or ``rtx.Name | None``."""
-    if annotation in _CONVERTERS:
-        return _CONVERTERS[annotation]
-    if isinstance(annotation, str) and annotation.startswith("rtx."):
-        return _instance_of(annotation.removeprefix("rtx.").removesuffix(" | None"))
-    return lambda value: value
+    """The conversion for an annotation: a row of the table above, or ``rtx.Name``.
+
+    ``| None`` behind it says that the argument may be left out. Given, None is a null pointer for the bindings' classes
+    and a TypeError for all others.
+
+    Raises:
+        TypeError: no such row: arguments that nobody checks must not come into being.
+    """
+    kind = annotation.removesuffix(" | None") if isinstance(annotation, str) else annotation
+    if kind in _CONVERTERS:
+        return _CONVERTERS[kind]
+    if isinstance(kind, str) and kind.startswith("rtx."):
+        return _instance_of(kind.removeprefix("rtx."))
+    raise TypeError(
+        f"no conversion is known for the annotation {annotation!r}, only for {', '.join(_CONVERTERS)}, rtx.*"
+    )
 
 
 # ---- members --------------------------------------------------------------------------------------------------
@@ -162,17 +179,19 @@ def checked(method: Callable) -> Callable:
     """Convert the arguments by their annotations the way the bindings do; what does not fit is a ``TypeError``."""
     signature = inspect.signature(method)
     parameters = list(signature.parameters.values())[1:]
-    converters = [converter(parameter.annotation) for parameter in parameters]
+    converters = {parameter.name: converter(parameter.annotation) for parameter in parameters}
 
     @functools.wraps(method)
     def wrapper(self, *args, **kwargs):
-        given = args
         try:
             if kwargs or len(args) != len(converters):
-                bound = signature.bind(self, *args, **kwargs)
-                bound.apply_defaults()
-                given = tuple(bound.arguments.values())[1:]
-            converted = [convert(value) for convert, value in zip(converters, given, strict=True)]
+                given = signature.bind(self, *args, **kwargs)
+                for name in given.arguments.keys() & converters.keys():  # what is left out has its default
+                    given.arguments[name] = converters[name](given.arguments[name])
+                given.apply_defaults()
+                converted = given.args[1:]
+            else:
+                converted = [convert(value) for convert, value in zip(converters.values(), args, strict=True)]
         except (TypeError, OverflowError):
             raise type_error(self, method.__name__, args, kwargs) from None
         return method(self, *converted)
@@ -203,6 +222,7 @@ class WriteOnly(property):
     """A member that may be set and not be read, as the bindings have two."""
 
     def __init__(self, annotation: str, setter: Callable, doc: str) -> None:
+        converter(annotation)  # an annotation that is not known fails now, not when somebody sets the member
         super().__init__(None, lambda self, value: setter(self, setter_value(self, annotation, value)), doc=doc)
 
 

@@ -39,7 +39,7 @@ class Runtime(WithErrorRecorder, Reference):
 
     num_DLA_cores = Fixed(0, "No DLA here.")
     engine_header_size = Fixed(64, "Bytes that ``get_engine_validity`` of TensorRT-RTX needs.")
-    temporary_directory = Setting("", None, "Where TensorRT may write temporary files; accepted.")
+    temporary_directory = Setting("CString", None, "Where TensorRT may write temporary files; accepted.")
     tempfile_control_flags = Setting("int", 3, "A bit mask of ``TempfileControlFlag``; accepted.")
     engine_host_code_allowed = Setting("bool", False, "Plans of this lane hold no code; accepted.")
     defer_weights_loading = Setting("bool", False, "TensorRT-RTX only; accepted.")
@@ -118,7 +118,7 @@ class Runtime(WithErrorRecorder, Reference):
         try:
             output_shapes = OutputShapes(parts.header, bytes(parts.shapes))
             sessions = session.Sessions(bytes(parts.onnx), device)
-            sessions.check_names([t.name for t in parts.header.inputs], [t.name for t in parts.header.outputs])
+            sessions.check(parts.header.inputs, parts.header.outputs)
         except Exception as error:  # ONNX Runtime and protobuf raise many types of their own
             reason = f"ONNX Runtime cannot load its graph: {first_line(error)}"
             raise Refused("plan_damaged", reason=reason) from None

@@ -72,7 +72,9 @@ class ISerializationConfig(NotConstructible):
 class EngineInspector(WithErrorRecorder, NotConstructible):
     """Stand-in for ``tensorrt.EngineInspector``: names the nodes of the ONNX graph, as there are no fused layers."""
 
-    execution_context = Setting("", None, "Accepted; nothing here depends on the shapes of a context.")
+    execution_context = Setting(
+        "rtx.IExecutionContext", None, "Accepted; nothing here depends on the shapes of a context."
+    )
 
     @classmethod
     def _make(cls, engine: object) -> EngineInspector:

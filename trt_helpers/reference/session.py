@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import onnxruntime as ort
 import torch
+from onnx import TensorProto
+
+from .graph import DTYPES
+from .header import TensorSpec
 
 Shape = tuple[int, ...]
 
@@ -39,6 +43,15 @@ def has_cuda() -> bool:
 def threads() -> int:
     """Intra-op threads of a session: ``TRT_HELPERS_THREADS``, or 0 for ONNX Runtime's choice (all cores)."""
     return int(os.environ.get("TRT_HELPERS_THREADS", "0"))
+
+
+def _check_tensor(spec: TensorSpec, found: ort.NodeArg) -> None:
+    """One tensor of the header against the one of the graph. ``found.shape`` is empty where nothing is known of it."""
+    kind = f"tensor({TensorProto.DataType.Name(spec.onnx_type).lower()})"
+    if found.type != kind or DTYPES.get(spec.onnx_type) != spec.dtype:
+        raise ValueError(f"{spec.name} is {found.type} there, and {spec.dtype} in the header")
+    if found.shape and len(found.shape) != len(spec.shape):
+        raise ValueError(f"{spec.name} has {len(found.shape)} dimensions there, and {len(spec.shape)} in the header")
 
 
 class Sessions:
@@ -76,17 +89,21 @@ class Sessions:
         session._model_bytes = None
         return session
 
-    def check_names(self, inputs: list[str], outputs: list[str]) -> None:
-        """Every I/O tensor of the engine is one of the graph, and every input of the graph gets a value.
+    def check(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+        """Header and graph speak of the same tensors, so that no buffer is made smaller than what is written into it.
 
         Raises:
-            ValueError: not so.
+            ValueError: they do not; a checksum says nothing about it, since whoever writes a plan can write that, too.
         """
         session = self._by_stream[0] if self.device == "cpu" else self._make(self._onnx, None)
-        if {i.name for i in session.get_inputs()} != set(inputs):
-            raise ValueError("its inputs are not those of the header")
-        if not {o.name for o in session.get_outputs()} >= set(outputs):
-            raise ValueError("its outputs are not those of the header")
+        found = {"inputs": session.get_inputs(), "outputs": session.get_outputs()}
+        for what, specs in (("inputs", inputs), ("outputs", outputs)):
+            by_name = {tensor.name: tensor for tensor in found[what]}
+            more = by_name.keys() - {spec.name for spec in specs} if what == "inputs" else ()
+            if more or not by_name.keys() >= {spec.name for spec in specs}:
+                raise ValueError(f"its {what} are not those of the header")
+            for spec in specs:
+                _check_tensor(spec, by_name[spec.name])
 
     def _session(self, stream: int) -> ort.InferenceSession:
         key = stream if self.device == "cuda" else 0
