@@ -125,6 +125,15 @@ def test_rule_59_the_default_stream_works_and_warns(log):
     assert (y == x.relu()).all()
 
 
+def test_rule_59_each_context_warns_once(log):
+    contexts = [ready_relu() for _ in range(3)]
+    for _ in range(4):
+        for ctx, _, _ in contexts:
+            assert ctx.execute_async_v3(0)
+    settle()
+    assert sum("Using default stream in enqueueV3()" in w for w in log.warnings) == 3
+
+
 def test_rule_59_other_streams_do_not_warn(log):
     ctx, _, _ = ready_relu()
     execute(ctx)

@@ -68,6 +68,7 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         context._runtime_config = config
         context._busy = threading.RLock()
         context._strict = strict()
+        context._warned = False  # about the default stream
         context._in_flight: tuple[int, Callable[[], bool]] | None = None
         context._last_run_ms: Callable[[], float] | None = None
         return context
@@ -297,13 +298,14 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         """Enqueue one execution and return. True means enqueued: the outputs are valid after the stream is done.
 
         The inputs are read when the work runs, not now, and at the addresses that are set now. Shape inputs,
-        which live in host memory, are read now. Stream 0 works and warns, here at every call. Contract: 54 to 61.
+        which live in host memory, are read now. Stream 0 works, and each context warns of it once. Contract: 54 to 61.
         """
         request = execution.prepare(self, "enqueueV3", stream_handle, self._state.addresses)
         execution.check_addresses(request)
         self._check_in_flight(stream_handle)
-        if stream_handle == 0:
+        if stream_handle == 0 and not self._warned:
             self._log.warning("default_stream")
+            self._warned = True
         execution.enqueue(self, request)
         self._after_enqueue(stream_handle)
         return True
