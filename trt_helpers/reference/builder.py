@@ -19,6 +19,7 @@ import tensorrt_rtx as rtx
 
 from . import graph, plan
 from .header import PlanHeader, TensorSpec
+from .versions import readable
 
 # The ONNX graph behind each network, for as long as the network lives. Filled by OnnxParser, read by Builder.
 _parsed: weakref.WeakKeyDictionary[rtx.INetworkDefinition, ParsedGraph] = weakref.WeakKeyDictionary()
@@ -100,6 +101,7 @@ class OnnxParser(rtx.OnnxParser):
             onnx.load_external_data_for_model(model, str(folder))
         graph.strip_metadata(model)
         graph.sort_nodes(model)
+        model = readable(model)
         _parsed[network] = ParsedGraph(model, _fingerprint(network))
 
 

@@ -131,11 +131,8 @@ def formulas(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int | str]]) 
     Parameters:
         inputs: for every input its shape, with a name for each run-time dimension.
     """
-    from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
-
-    asked = _with_input_shapes(model, inputs)
     try:
-        inferred = SymbolicShapeInference.infer_shapes(asked, auto_merge=True)
+        inferred = _inferred_symbolically(_with_input_shapes(model, inputs))
     except Exception:  # an operator that it does not know: the shapes stay those that ONNX can infer
         return {value.name: [] for value in model.graph.output}
     names = {size for shape in inputs.values() for size in shape if isinstance(size, str)}
@@ -143,6 +140,21 @@ def formulas(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int | str]]) 
         value.name: [_formula(dim, names) for dim in value.type.tensor_type.shape.dim]
         for value in inferred.graph.output
     }
+
+
+def _inferred_symbolically(asked: onnx.ModelProto) -> onnx.ModelProto:
+    """The steps of ``SymbolicShapeInference.infer_shapes``, which writes a file into the working folder if it fails."""
+    from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
+
+    inference = SymbolicShapeInference(int_max=2**31 - 1, auto_merge=True, guess_output_rank=False, verbose=0)
+    inference._preprocess(asked)
+    complete = False
+    while inference.run_:
+        complete = inference._infer_impl()
+    inference._update_output_from_vi()
+    if not complete:
+        raise ValueError("it came to no end")
+    return inference.out_mp_
 
 
 def _formula(dim: onnx.TensorShapeProto.Dimension, names: set[str]) -> int | str:

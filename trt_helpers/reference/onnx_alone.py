@@ -17,6 +17,7 @@ import tensorrt_rtx as rtx
 from . import graph, plan
 from .builder import HostMemory
 from .header import PlanHeader, Shape, TensorSpec
+from .versions import readable
 
 Profile = Mapping[str, tuple[Shape, Shape, Shape]]
 
@@ -39,6 +40,7 @@ def plan_from_onnx_alone(
     copy.CopyFrom(model)
     graph.strip_metadata(copy)
     graph.sort_nodes(copy)
+    copy = readable(copy)
     _say(copy, logger)
     shapes = graph.without_weights(copy)
     weights = {weight.name for weight in copy.graph.initializer}
