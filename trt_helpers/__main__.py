@@ -3,9 +3,19 @@
 import argparse
 import sys
 
+from .backend import LaneError
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; returns the exit status. Where no lane works, the reasons are a message, not a traceback."""
+    try:
+        return _run(arguments)
+    except LaneError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trt_helpers", description="Which lane this machine gets, and why.")
     parser.add_argument("--json", action="store_true", help="the report as JSON, for a bug report: no paths, no names")
     commands = parser.add_subparsers(dest="command", metavar="command")

@@ -7,8 +7,8 @@ There are three lanes. The same lessons run in each:
 * ``reference``: no such GPU. NVIDIA's parser and builder work all the same (TensorRT-RTX's, on the CPU); the
   runtime is this package's stand-in on ONNX Runtime. It is not TensorRT and says nothing about its speed.
 
-The choice is made once, when the package is imported. ``TRT_HELPERS_BACKEND=tensorrt|tensorrt_rtx|reference``
-forces it.
+The choice is made once, when ``lane``, ``trt`` or ``device`` is first asked for: whoever only wants to know what an
+error means, or why there is no lane, needs none. ``TRT_HELPERS_BACKEND=tensorrt|tensorrt_rtx|reference`` forces it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ import os
 import platform
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:  # imported where a GPU is looked for: it takes seconds
+    import torch
 
 FORCE = "TRT_HELPERS_BACKEND"
 
 OLDEST_TENSORRT = 10
 OLDEST_CAPABILITY = (7, 5)
 RTX_CAPABILITIES = "7.5, 8.0, 8.6, 8.9 and 12.x"
+TURING = (7, 5)
 
-INSTALL_TENSORRT = "pip install 'trt-helpers[gpu]'"
+INSTALL_TENSORRT = "pip install tensorrt"
 INSTALL_RTX = "pip install tensorrt-rtx"
 INSTALL_ONNXRUNTIME = "pip install onnxruntime"
 
@@ -78,7 +81,19 @@ def _without_builder(name: str, module: ModuleType, install: str) -> str:
     return f"the package {name} found here holds no Builder: type stubs or a runtime only ({install})"
 
 
+def _no_torch() -> str:
+    try:
+        import torch  # noqa: F401
+    except Exception as error:  # a missing library raises OSError
+        return f"PyTorch cannot be imported ({type(error).__name__}: {str(error).splitlines()[0]})"
+    return ""
+
+
 def _no_cuda() -> str:
+    if _no_torch():
+        return _no_torch()
+    import torch
+
     if torch.cuda.is_available():
         return ""
     if torch.version.cuda is None:
@@ -87,16 +102,20 @@ def _no_cuda() -> str:
 
 
 def _capability() -> tuple[int, int]:
+    import torch
+
     return torch.cuda.get_device_capability()
 
 
 def _gpu() -> str:
+    import torch
+
     major, minor = _capability()
     return f"{torch.cuda.get_device_name()} (compute capability {major}.{minor})"
 
 
 def _rtx_supports(capability: tuple[int, int]) -> bool:
-    return capability in {(7, 5), (8, 0), (8, 6), (8, 9)} or capability[0] == 12
+    return capability in {TURING, (8, 0), (8, 6), (8, 9)} or capability[0] == 12
 
 
 def missing_for_tensorrt() -> str:
@@ -139,7 +158,7 @@ def missing_for_reference() -> str:
     module, missing = _import("onnxruntime")
     if module is None:
         return f"it runs on ONNX Runtime, but {missing} ({INSTALL_ONNXRUNTIME})"
-    return ""
+    return _no_torch()
 
 
 def _missing_builder() -> str:
@@ -147,6 +166,18 @@ def _missing_builder() -> str:
     if module is None:
         return f"{missing} ({INSTALL_RTX})"
     return _without_builder("tensorrt_rtx", module, INSTALL_RTX)
+
+
+def _rather_not(name: str) -> str:
+    """Why a lane that works is taken only by force.
+
+    TensorRT-RTX runs on Turing, but its builder says "FP32 GEMM is not supported" for it: the course's models are FP32.
+    """
+    if name == "tensorrt_rtx" and _capability() == TURING:
+        needs = f"TensorRT-RTX multiplies no FP32 matrices on {_gpu()}, as the course's models do"
+        force = f"for FP16 models {FORCE}={name} takes it"
+        return f"{needs}; {force}. The full TensorRT has no such limit ({INSTALL_TENSORRT})"
+    return ""
 
 
 _NEEDS = {
@@ -175,13 +206,15 @@ def choose(forced: str = "") -> Lane:
     if forced and forced not in working:
         without = f"Without {FORCE} this machine gets the lane '{working[0]}'."
         raise LaneError(f"{FORCE}={forced} asks for a lane that does not work here: {missing[forced]}.\n{without}")
-    name = forced or working[0]
+    name = forced or next((name for name in working if not _rather_not(name)), working[0])
     trt = importlib.import_module("trt_helpers.reference" if name == "reference" else name)
-    others = {lane: _why_not(reason, name, forced) for lane, reason in missing.items() if lane != name}
+    others = {lane: _why_not(lane, reason, name, forced) for lane, reason in missing.items() if lane != name}
     return Lane(name, trt, _device(name), _why(name, forced), others)
 
 
 def _device(name: str) -> torch.device:
+    import torch
+
     if name == "reference":
         from .reference.session import has_cuda
 
@@ -194,18 +227,25 @@ def _why(name: str, forced: str) -> str:
         return f"{FORCE}={name} asks for it"
     if name != "reference":
         return f"{_gpu()} is supported"
-    if not _no_cuda() and not _rtx_supports(_capability()):
-        refused = f"TensorRT-RTX refuses {_gpu()} and the full TensorRT is not usable"
+    if not _no_cuda() and (not _rtx_supports(_capability()) or _rather_not("tensorrt_rtx")):
+        refuses = "multiplies no FP32 matrices on" if _capability() == TURING else "refuses"
+        refused = f"TensorRT-RTX {refuses} {_gpu()} and the full TensorRT is not usable"
         return f"{refused}: the builder is NVIDIA's, the runtime is our stand-in"
     return "no GPU that TensorRT can use: the builder is NVIDIA's, the runtime is our stand-in"
 
 
-def _why_not(reason: str, chosen: str, forced: str) -> str:
+def _why_not(lane: str, reason: str, chosen: str, forced: str) -> str:
     if reason:
         return reason
-    return f"it would work, but {FORCE}={forced} is set" if forced else f"it would work, but {chosen} comes first"
+    if forced:
+        return f"it would work, but {FORCE}={forced} is set"
+    return _rather_not(lane) or f"it would work, but {chosen} comes first"
 
 
-lane = choose(os.environ.get(FORCE, ""))
-trt = lane.trt
-device = lane.device
+def __getattr__(name: str) -> object:
+    """The choice, at its first use; from then on these are ordinary names of the module."""
+    if name not in {"lane", "trt", "device"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    lane = choose(os.environ.get(FORCE, ""))
+    globals().update(lane=lane, trt=lane.trt, device=lane.device)
+    return globals()[name]

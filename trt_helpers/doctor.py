@@ -9,21 +9,13 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
+from .backend import LaneError
 
-from . import masked_lm
-from .backend import device, lane, trt
-
-PACKAGES = (
-    "tensorrt",
-    "tensorrt_rtx",
-    "torch",
-    "onnx",
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "transformers",
-    "jupyterlab",
-)
+# What to look for, and the names under which it is distributed.
+PACKAGES = {
+    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+    "tensorrt_rtx": ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
+} | {name: (name,) for name in ("torch", "onnx", "onnxruntime", "onnxruntime-gpu", "transformers", "jupyterlab")}
 
 WHAT_IS_REAL = {
     "tensorrt": "parser, builder and runtime are TensorRT's",
@@ -34,27 +26,37 @@ WHAT_IS_REAL = {
 
 def show_lane() -> None:
     """Print the lane, what is real in it, and the versions. The first cell of every lesson."""
+    import torch
+
+    from .backend import device, lane, trt
+
     print(f"lane      {lane.name}: {WHAT_IS_REAL[lane.name]}")
     print(f"TensorRT  {'tensorrt' if lane.name == 'tensorrt' else 'tensorrt_rtx'} {trt.__version__}")
     print(f"PyTorch   {torch.__version__} on {device.type}, Python {platform.python_version()}")
 
 
 def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+    for name in PACKAGES[package]:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "not installed"
 
 
 def _providers() -> str:
     try:
         import onnxruntime
-    except ImportError:  # only the reference lane needs it
-        return "not installed"
+    except Exception as error:  # only the reference lane needs it; a missing library raises almost anything
+        return "not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported: {error}"
     return ", ".join(onnxruntime.get_available_providers())
 
 
 def _gpus() -> list[str]:
+    try:
+        import torch
+    except Exception as error:
+        return [f"not known: PyTorch cannot be imported ({error})"]
     found = []
     for index in range(torch.cuda.device_count()):
         major, minor = torch.cuda.get_device_capability(index)
@@ -71,7 +73,8 @@ def _section(title: str, rows: dict[str, str]) -> None:
 
 def try_inference() -> str:
     """Build the shipped model, run one sentence, and say what came out and how long it took."""
-    from . import engine, execution
+    from . import engine, execution, masked_lm
+    from .backend import device
 
     lm = masked_lm.load_masked_lm()
     profile = engine.Profile.same(masked_lm.INPUTS, (1, 4), (1, 16), (4, 64))
@@ -91,17 +94,30 @@ def try_inference() -> str:
 def facts() -> dict[str, object]:
     """What a bug report needs: lane, reasons, versions, machine. No paths, no user or host name."""
     return {
-        "lane": lane.name,
-        "why": lane.why,
-        "what is real": WHAT_IS_REAL[lane.name],
-        "why not the others": lane.others,
+        **_lane_facts(),
         "versions": {"python": platform.python_version(), **{p: _installed(p) for p in PACKAGES}},
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "GPU": "; ".join(_gpus()),
             "ONNX Runtime": _providers(),
-            "model": "shipped, found" if masked_lm.MODEL_FOLDER.exists() else "the shipped model is missing",
         },
+    }
+
+
+def _lane_facts() -> dict[str, object]:
+    """The lane and its reasons; where none works that is what the report is for."""
+    try:
+        from .backend import lane
+    except LaneError as error:
+        return {"lane": "none", "why": str(error)}
+    from . import masked_lm
+
+    return {
+        "lane": lane.name,
+        "why": lane.why,
+        "what is real": WHAT_IS_REAL[lane.name],
+        "why not the others": lane.others,
+        "model": "shipped, found" if masked_lm.MODEL_FOLDER.exists() else "the shipped model is missing",
     }
 
 
@@ -132,15 +148,11 @@ def shareable(value: object) -> object:
 
 
 def main(as_json: bool = False) -> int:
-    """Print the report, as text or as JSON for a bug report. 0 if the lane works, 1 if its inference failed."""
+    """Print the report, as text or as JSON for a bug report. 0 if the lane works, 1 if there is none or it fails."""
     found = facts()
     if not as_json:
-        print(f"This machine gets the lane '{lane.name}': {lane.why}.")
-        print(f"In it, {WHAT_IS_REAL[lane.name]}.")
-        _section("Why not the other lanes", found["why not the others"])
-        _section("Versions", found["versions"])
-        _section("Machine", found["machine"])
-    result, failure = _inference()
+        _print_facts(found)
+    result, failure = ("", "there is no lane to run it in") if found["lane"] == "none" else _inference()
     if as_json:
         report = {**found, "one inference": {"result": result, "failure": failure}}
         print(json.dumps(shareable(report), indent=2))
@@ -149,3 +161,14 @@ def main(as_json: bool = False) -> int:
     else:
         _section("One inference", {"result": result})
     return 1 if failure else 0
+
+
+def _print_facts(found: dict[str, object]) -> None:
+    if found["lane"] == "none":
+        print(found["why"])
+    else:
+        print(f"This machine gets the lane '{found['lane']}': {found['why']}.")
+        print(f"In it, {found['what is real']}.")
+        _section("Why not the other lanes", found["why not the others"])
+    _section("Versions", found["versions"])
+    _section("Machine", found["machine"] | ({"model": found["model"]} if "model" in found else {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from .errors import TensorRTError, recognise
 from .files import written_whole
 from .log import Logger, Message, first_error, is_no_driver_echo, logger, tidy
 from .progress import progress_monitor
+from .targets import ask_for_gpus, leave_out_turing
 
 Shape = tuple[int, ...]
 
@@ -76,19 +77,36 @@ def build_plan(
     if not all(isinstance(profile, dict) for profile in profiles):
         raise TypeError("build_plan takes th.Profile(input_name=(min, opt, max)), or a list of them")
     name, data, folder = _onnx_bytes(onnx_model)
+    _refuse_what_crashes(name, data)
     with _collected(log) as messages:
         builder = trt.Builder(log)
         network = builder.create_network(_STRONGLY_TYPED)
         _parse(trt.OnnxParser(network, log), network, name, data, folder)
         config = builder.create_builder_config()
+        ask_for_gpus(config)
         _add_profiles(builder, network, config, profiles, messages)
-        with progress_monitor(progress) as monitor:
-            if monitor is not None:
-                config.progress_monitor = monitor
-            plan = builder.build_serialized_network(network, config)
+        plan = _built(builder, network, config, progress)
+    if plan is None and (reason := leave_out_turing(config, messages)):
+        if isinstance(log, Logger):
+            log.forget(messages)  # nothing has failed yet
+        log.log(trt.ILogger.Severity.INFO, f"The plan is not for GPUs of compute capability 7.5: {reason}")
+        with _collected(log) as messages:
+            plan = _built(builder, network, config, progress)
     if plan is None:
         raise _build_error(network, profiles, first_error(messages))
     return plan
+
+
+def _built(
+    builder: trt.Builder,
+    network: trt.INetworkDefinition,
+    config: trt.IBuilderConfig,
+    progress: bool | None,
+) -> trt.IHostMemory | None:
+    with progress_monitor(progress) as monitor:
+        if monitor is not None:
+            config.progress_monitor = monitor
+        return builder.build_serialized_network(network, config)
 
 
 def _onnx_bytes(onnx_model: str | Path | bytes | onnx.ModelProto) -> tuple[str, bytes, str | None]:
@@ -104,6 +122,27 @@ def _onnx_bytes(onnx_model: str | Path | bytes | onnx.ModelProto) -> tuple[str, 
         raise TensorRTError("onnx_missing", path=str(path)) from None
     except OSError as error:
         raise TensorRTError("onnx_unreadable", path=str(path), reason=error.strerror) from None
+
+
+def _refuse_what_crashes(name: str, data: bytes) -> None:
+    """NVIDIA's parser says what it does not like; a node that computes nothing takes the process along."""
+    try:
+        model = onnx.load_from_string(data)
+    except Exception:  # protobuf's own; the parser will say so
+        return
+    for node in _all_nodes([*model.graph.node, *(node for function in model.functions for node in function.node)]):
+        if not node.output:
+            reason = f"the node '{node.name}' of type {node.op_type} has no output"
+            raise TensorRTError("onnx_unreadable", path=name, reason=reason)
+
+
+def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """These nodes and those of the graphs inside them, of branches and loops."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _all_nodes(graph.node)
 
 
 def _parse(parser: trt.OnnxParser, network: trt.INetworkDefinition, name: str, data: bytes, path: str | None) -> None:

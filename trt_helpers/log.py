@@ -114,6 +114,13 @@ class Logger(trt.ILogger):
         """Forget all messages."""
         self.messages.clear()
 
+    def forget(self, messages: list[Message]) -> None:
+        """Forget these: what they complain about was tried, and is done in another way."""
+        unwanted = set(map(id, messages))
+        kept = [message for message in tuple(self.messages) if id(message) not in unwanted]
+        self.clear()
+        self.messages.extend(kept)
+
     @contextmanager
     def quietly(self) -> Iterator[list[Message]]:
         """Collect without printing what this thread causes in a ``with`` block; yields the list of new messages.

@@ -89,7 +89,7 @@ def test_tensorrt_10_and_newer(machine, version):
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (None, "the package tensorrt is not installed (pip install 'trt-helpers[gpu]'"),
+        (None, "the package tensorrt is not installed (pip install tensorrt,"),
         (module("tensorrt", builder=False), "holds no Builder: type stubs or a runtime only"),
         (module("tensorrt", "8.6.1"), "TensorRT 8.6.1 is too old, 10.0 or newer is needed"),
         (module("tensorrt", "9.3.0"), "TensorRT 9.3.0 is too old, 10.0 or newer is needed"),
@@ -109,12 +109,31 @@ def test_without_a_usable_tensorrt_an_rtx_gpu_gets_tensorrt_rtx(machine, found, 
     assert reason in lane.others["tensorrt"]
 
 
-@pytest.mark.parametrize("capability", [(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)])
+@pytest.mark.parametrize("capability", [(8, 0), (8, 6), (8, 9), (12, 0), (12, 1)])
 def test_tensorrt_rtx_supports(machine, capability):
     machine.gpu("NVIDIA GPU", *capability)
     lane = backend.choose()
     assert lane.name == "tensorrt_rtx"
     assert f"compute capability {capability[0]}.{capability[1]}) is supported" in lane.why
+
+
+def test_turing_gets_a_lane_in_which_the_lessons_models_run(machine):
+    """TensorRT-RTX's builder refuses their FP32 matrices for it (test_targets.py has its words)."""
+    machine.gpu("Tesla T4", 7, 5)
+    machine.cuda_onnxruntime(True)
+    lane = backend.choose()
+    assert (lane.name, lane.device.type) == ("reference", "cuda")
+    assert "multiplies no FP32 matrices on Tesla T4 (compute capability 7.5)" in lane.why
+    assert "TRT_HELPERS_BACKEND=tensorrt_rtx takes it" in lane.others["tensorrt_rtx"]
+    assert backend.choose("tensorrt_rtx").name == "tensorrt_rtx"
+    machine.modules["tensorrt"] = module("tensorrt")
+    assert backend.choose().name == "tensorrt"
+
+
+def test_turing_keeps_tensorrt_rtx_where_nothing_else_works(machine):
+    machine.gpu("Tesla T4", 7, 5)
+    del machine.modules["onnxruntime"]
+    assert backend.choose().name == "tensorrt_rtx"
 
 
 @pytest.mark.parametrize("capability", [(8, 7), (9, 0), (10, 0), (10, 3), (11, 0)])
@@ -127,7 +146,7 @@ def test_a_gpu_that_tensorrt_rtx_refuses_gets_the_reference_lane(machine, capabi
     assert f"TensorRT-RTX refuses {named}" in lane.why and "our stand-in" in lane.why
     refusal = lane.others["tensorrt_rtx"]
     assert f"does not support {named}" in refusal and "7.5, 8.0, 8.6, 8.9 and 12.x" in refusal
-    assert "The full TensorRT supports this GPU (pip install 'trt-helpers[gpu]')" in refusal
+    assert "The full TensorRT supports this GPU (pip install tensorrt)" in refusal
 
 
 def test_reference_lane_uses_the_gpu_where_onnx_runtime_can(machine):
@@ -248,10 +267,11 @@ def test_lane_error_is_an_import_error():
     assert issubclass(backend.LaneError, ImportError)
 
 
-def test_importing_the_package_with_an_unknown_lane_raises_the_lane_error():
+def test_asking_for_trt_with_an_unknown_lane_raises_the_lane_error():
     environment = {**os.environ, "TRT_HELPERS_BACKEND": "nonsense", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", "import trt_helpers"], env=environment, capture_output=True, text=True)
-    assert done.returncode == 1
+    program = "import trt_helpers; print('imported'); from trt_helpers import trt"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "imported\n")
     assert "LaneError: TRT_HELPERS_BACKEND='nonsense' is not a lane" in done.stderr
 
 
@@ -263,3 +283,11 @@ def test_the_chosen_lane_is_what_the_package_exports():
 def test_everything_exported_exists():
     assert all(hasattr(trt_helpers, name) for name in trt_helpers.__all__)
     assert len(set(trt_helpers.__all__)) == len(trt_helpers.__all__)
+
+
+def test_without_pytorch_every_lane_says_so(machine, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    machine.modules["tensorrt"] = module("tensorrt")
+    with pytest.raises(backend.LaneError) as caught:
+        backend.choose()
+    assert str(caught.value).count("PyTorch cannot be imported") == 3

@@ -39,18 +39,37 @@ def test_a_failed_inference_is_exit_1_with_its_reason(monkeypatch, tmp_path, cap
     assert "One inference  FAILED: There is no folder" in err and "nowhere" in err
 
 
-def run_doctor(**environment: str) -> subprocess.CompletedProcess:
+def run_doctor(*command: str, **environment: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
-    command = [sys.executable, "-m", "trt_helpers"]
+    command = [sys.executable, "-m", "trt_helpers", *command]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def test_without_a_lane_the_command_exits_1_with_a_sentence_and_no_traceback():
+def test_without_a_lane_the_command_still_reports_and_exits_1():
     done = run_doctor(TRT_HELPERS_BACKEND="nonsense")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "TRT_HELPERS_BACKEND='nonsense' is not a lane; the lanes are tensorrt, tensorrt_rtx, reference.\n"
+    assert done.returncode == 1
+    assert done.stdout.startswith(
+        "TRT_HELPERS_BACKEND='nonsense' is not a lane; the lanes are tensorrt, tensorrt_rtx, reference.\n\nVersions\n"
     )
+    assert done.stderr == "\nOne inference  FAILED: there is no lane to run it in\n"
+
+
+@pytest.mark.parametrize("command", [["verify"], ["fill-mask", "Paris is the [MASK] of France."], ["--json"]])
+def test_without_a_lane_no_command_ends_in_a_traceback(command):
+    done = run_doctor(*command, TRT_HELPERS_BACKEND="nonsense")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "'nonsense' is not a lane" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"])
+def test_tensorrt_rtx_counts_under_each_name_that_it_is_distributed_by(name, monkeypatch):
+    def version(asked: str) -> str:
+        if asked != name:
+            raise doctor.PackageNotFoundError(asked)
+        return "1.7.1"
+
+    monkeypatch.setattr(doctor, "version", version)
+    assert doctor.facts()["versions"]["tensorrt_rtx"] == "1.7.1"
 
 
 def test_the_command_exits_0_with_the_shipped_model(shipped, monkeypatch):

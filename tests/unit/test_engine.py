@@ -421,3 +421,69 @@ def test_engine_keeps_what_it_needs_alive(adder_plan):
     context = th.load_engine(bytes(adder_plan)).create_execution_context()
     x = torch.ones(1, 4, device=th.device)
     assert th.infer(context, {"x": x, "w": x})["y"].tolist() == [[3.0] * 4]
+
+
+# ---- ONNX files as they come ------------------------------------------------------------------------------------
+
+
+def relu(opset: int | None = None, ir: int | None = None) -> onnx.ModelProto:
+    """y = Relu(x) as ``onnx.helper.make_model`` writes it, with the newest versions unless told otherwise."""
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 4]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
+    versions = {} if opset is None else {"opset_imports": [onnx.helper.make_opsetid("", opset)]}
+    return onnx.helper.make_model(graph, **versions, **({} if ir is None else {"ir_version": ir}))
+
+
+NEWEST = onnx.defs.onnx_opset_version()
+
+
+@pytest.mark.parametrize("opset", [None, *range(1, NEWEST + 1)])
+def test_any_opset_and_the_newest_ir_version(opset):
+    engine = th.load_engine(th.build_plan(relu(opset), th.Profile(x=((1, 4), (2, 4), (8, 4)))))
+    x = torch.randn(3, 4, device=th.device)
+    assert torch.equal(th.infer(engine.create_execution_context(), {"x": x})["y"], x.relu())
+
+
+@pytest.mark.parametrize("ir", range(3, onnx.IR_VERSION + 1))
+def test_any_ir_version(ir):
+    assert th.load_engine(th.build_plan(relu(17, ir), th.Profile(x=((1, 4), (2, 4), (8, 4))))) is not None
+
+
+def crashing(*places: str) -> onnx.ModelProto:
+    """A model with a node that computes nothing: in the graph, in a branch of an If, or in a function."""
+    model, nothing = relu(17, 8), onnx.helper.make_node("Relu", [], [])
+    if "graph" in places:
+        model.graph.node.append(nothing)
+    if "no output" in places:
+        model.graph.node.append(onnx.helper.make_node("Relu", ["x"], []))
+    if "branch" in places:
+        value = onnx.helper.make_tensor_value_info("o", onnx.TensorProto.FLOAT, None)
+        branch = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["o"]), nothing], "b", [], [value])
+        model.graph.input.append(onnx.helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, []))
+        model.graph.node.append(onnx.helper.make_node("If", ["c"], ["z"], then_branch=branch, else_branch=branch))
+    if "function" in places:
+        opsets = [onnx.helper.make_opsetid("", 17)]
+        model.functions.append(onnx.helper.make_function("f", "F", [], [], [nothing], opsets))
+    return model
+
+
+@pytest.mark.parametrize("place", ["graph", "no output", "branch", "function"])
+@pytest.mark.parametrize("form", ["model", "bytes", "file"])
+def test_what_would_crash_the_parser_is_refused_before(place, form, tmp_path):
+    model = crashing(place)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    given = {"model": model, "bytes": model.SerializeToString(), "file": tmp_path / "m.onnx"}[form]
+    with pytest.raises(TensorRTError, match="of type Relu has no output") as caught:
+        th.build_plan(given, th.Profile(x=((1, 4), (2, 4), (8, 4))))
+    assert caught.value.key == "onnx_unreadable"
+
+
+def test_nothing_is_written_into_the_working_folder(tmp_path, monkeypatch):
+    """ONNX Runtime's shape inference leaves a file there for an operator that it does not know, over the user's."""
+    monkeypatch.chdir(tmp_path)
+    users = tmp_path / "sym_shape_infer_temp.onnx"
+    users.write_text("mine")
+    model = relu(18, 8)
+    model.graph.node[0].op_type = "Mish"
+    th.build_plan(model, th.Profile(x=((1, 4), (2, 4), (8, 4))))
+    assert users.read_text() == "mine" and list(tmp_path.iterdir()) == [users]

@@ -1,7 +1,10 @@
 """Every text that people meet is recognised, as one row's and no other's; what is unrelated is not known."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -57,6 +60,14 @@ UNRELATED = [
 def test_what_is_unrelated_is_not_known(text):
     answer = explain(text)
     assert (answer.known, str(answer)) == (False, NOT_KNOWN)
+
+
+@pytest.mark.parametrize(
+    "name", ["IInt8MinMaxCalibrator", "QuantizationFlag", "IAlgorithmSelector", "UffParser", "Foo"]
+)
+def test_a_name_that_is_gone_is_not_called_missing_from_an_empty_package(name):
+    """That only stubs are there says a name which every TensorRT has."""
+    assert "tensorrt_is_empty" not in [row.key for row in explain(f"module 'tensorrt' has no attribute '{name}'").rows]
 
 
 # ---- whole tracebacks and our own errors --------------------------------------------------------------------------
@@ -131,6 +142,21 @@ def test_the_lesson_and_its_heading_exist(key):
 
 def test_the_package_offers_it():
     assert th.explain is explain and "explain" in th.__all__
+
+
+@pytest.mark.parametrize("lane", ["", "nonsense", "tensorrt"])
+def test_the_command_needs_no_lane_and_no_pytorch(lane):
+    """It is asked when nothing works; so nothing of it may be imported. That is also why it answers at once."""
+    program = textwrap.dedent("""
+        import sys
+        from trt_helpers.__main__ import main
+        status = main(["explain", "IndexError: Out of bounds"])
+        heavy = {"torch", "onnx", "onnxruntime", "numpy", "tensorrt_rtx", "transformers"} & set(sys.modules)
+        sys.exit(status if not heavy else f"imported {heavy}")
+    """)
+    environment = {**os.environ, "TRT_HELPERS_BACKEND": lane, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and "Row: engine_index_error" in done.stdout
 
 
 def test_main_prints_and_tells_whether_it_knew(capsys):
