@@ -1,10 +1,12 @@
 import copy
 import pickle
+from pathlib import Path
 from string import Formatter
 
 import pytest
 import torch
 
+from trt_helpers import errors
 from trt_helpers.errors import TensorRTError, log_line, recognise, refusals
 
 ROWS = sorted(refusals())
@@ -99,3 +101,11 @@ def test_survives_a_trip_to_another_process(clone):
 
 def test_braces_in_a_name_are_only_text():
     assert "'{x}'" in str(TensorRTError("unknown_tensor", kind="input", tensor="{x}", known="a{b}"))
+
+
+def test_no_text_tells_to_install_this_package_from_a_registry():
+    """It is in none: what works is the clone, or the package of others by its own name."""
+    package = Path(errors.__file__).parent
+    for path in [*package.rglob("*.py"), *package.rglob("*.toml")]:
+        assert "install 'trt-helpers" not in path.read_text(encoding="utf-8"), path.name
+        assert "install trt-helpers" not in path.read_text(encoding="utf-8"), path.name
