@@ -285,8 +285,9 @@ th.describe_engine(engine)
 
 # %% [markdown]
 # A plan is no exchange format, like ONNX. TensorRT ties it to its own version and to the GPU model; TensorRT for RTX
-# to its own version. Neither reads the other's. Keep the ONNX file, build again after an upgrade. And what if a copy
-# was cut short?
+# to its own version. Neither reads the other's. Keep the ONNX file, build again after an upgrade. (Built as above, a
+# plan of TensorRT for RTX does not run on a T4, whose compute capability is 7.5: the config has to ask for it.
+# `th.build_plan` does, in `trt_helpers/targets.py`; never tried on a T4.) And what if a copy was cut short?
 
 # %% tags=["lane-output"]
 cut_short = bytes(plan)[:-100]
