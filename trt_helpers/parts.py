@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from os.path import commonprefix
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
+from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import infer_compression
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from .masked_lm import not_text
 from .sentences import Filled
@@ -66,14 +71,21 @@ class Source:
 def files_of(source: str) -> tuple[list[str], list[int]]:
     """The files that a path, a folder or a glob stands for, with their sizes.
 
+    What is there under exactly this name is meant, even if the name has a ``*`` or brackets. It is a glob only where
+    nothing is called so.
+
     Raises:
         FileNotFoundError: none.
     """
-    system, path = fsspec.core.url_to_fs(source)
-    found = system.glob(f"{path}/*") if system.isdir(path) else system.glob(path) or [path]
+    system, path = _folder(source)
+    if system.isdir(path):
+        found = _inside(system, path)
+    else:
+        found = [path] if system.exists(path) else system.glob(path)
     names = sorted(system.unstrip_protocol(name) for name in found if _is_input(system, name))
     if not names:
-        raise FileNotFoundError(f"no file is called {source}")
+        hint = "; in a glob, write [[] for a bracket that belongs to a name" if "[" in source else ""
+        raise FileNotFoundError(f"no file is called {source}{hint}")
     return names, [_open(name)[0].size(_open(name)[1]) for name in names]
 
 
@@ -81,8 +93,50 @@ def _is_input(system: AbstractFileSystem, name: str) -> bool:
     return system.isfile(name) and not name.rpartition("/")[2].startswith(("_", "."))
 
 
+# ---- names --------------------------------------------------------------------------------------------------
+# A name is no pattern, except in `files_of`. fsspec's `rm` and `mv` take patterns as its `glob` does. So folders are
+# listed here, names compared as text, and files moved and deleted one by one.
+
+
+def as_url(path: str | Path) -> str:
+    """An absolute path, since workers have a working folder of their own; a URL as it is."""
+    text = str(path)
+    return text if _is_url(text) else os.path.abspath(text)
+
+
+def _is_url(text: str) -> bool:
+    protocol, found, _ = text.partition("://")
+    return bool(protocol and found) and "/" not in protocol
+
+
 def _open(url: str) -> tuple[AbstractFileSystem, str]:
-    return fsspec.core.url_to_fs(url)
+    """The file system and the path there. fsspec alone would take a name with ``::`` apart, and expand a ``~``."""
+    if not _is_url(url):
+        return LocalFileSystem(), os.path.abspath(url)
+    first, cut, rest = url.partition("::")
+    if not cut or "://" in rest:  # the second is really a chain: simplecache::s3://bucket/in
+        return fsspec.core.url_to_fs(url)
+    system, _ = fsspec.core.url_to_fs(first)
+    return system, system._strip_protocol(url)
+
+
+def _folder(url: str) -> tuple[AbstractFileSystem, str]:
+    """As ``_open``, and what was listed there before is forgotten: other processes write to the same folder."""
+    system, path = _open(url)
+    system.invalidate_cache(path)
+    return system, path
+
+
+def _inside(system: AbstractFileSystem, folder: str, start: str = "", end: str = "") -> list[str]:
+    """The sorted paths of what lies in a folder under a name that begins and ends so; none where no folder is."""
+    system.invalidate_cache(folder)
+    try:
+        found = [path.rstrip("/") for path in system.ls(folder, detail=False)]
+    except FileNotFoundError:
+        return []
+    # Object stores list a folder's own marker, too.
+    names = {path: path.rpartition("/")[2] for path in found if path != folder}
+    return sorted(path for path, name in names.items() if name.startswith(start) and name.endswith(end))
 
 
 # ---- reading ------------------------------------------------------------------------------------------------
@@ -95,7 +149,7 @@ def rows_of(source: Source, url: str) -> Iterator[Row]:
         ValueError: a Parquet file lacks a column: then no row of it has anything to decode.
     """
     system, path = _open(url)
-    name, kind = source.name(url), _kind(path)
+    name, kind = _as_text(source.name(url)), _kind(path)  # Linux allows file names that are not UTF-8
     with system.open(path, "rb", compression="infer") as file:
         if kind == "parquet":
             found = _parquet(file, name, source)
@@ -186,7 +240,7 @@ def _sentence(value: object, column: str) -> tuple[str | None, str | None]:
 
 
 def _as_text(value: object) -> str:
-    """An id as text that UTF-8 can write."""
+    """An id, or a file's name in one, as text that UTF-8 can write."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return str(value).encode(errors="replace").decode()
@@ -221,37 +275,49 @@ def write_part(folder: str, part: dict, filled: Sequence[Filled]) -> int:
         "probabilities": [[[c.probability for c in mask] for mask in result.candidates] for result in filled],
         "error": errors,
     }
-    memory = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=SCHEMA), memory, compression="zstd")
-    _write_whole(folder, part["part"], memory.getvalue())
+    _write_whole(folder, part["part"], pa.table(columns, schema=SCHEMA))
     return sum(error is not None for error in errors)
 
 
-def _write_whole(folder: str, name: str, data: bytes) -> None:
+def _write_whole(folder: str, name: str, content: bytes | pa.Table) -> None:
     """Under a name of its own first: two workers may write the same part, when one was given up too early."""
     system, path = _open(folder)
     unfinished = f"{path}/.{name}.{uuid.uuid4().hex[:8]}"
-    system.pipe_file(unfinished, data)
-    system.mv(unfinished, f"{path}/{name}")
+    system.pipe_file(unfinished, _as_parquet(content) if isinstance(content, pa.Table) else content)
+    _rename(system, unfinished, f"{path}/{name}")
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    memory = io.BytesIO()
+    pq.write_table(table, memory, compression="zstd")
+    return memory.getvalue()
+
+
+def _rename(system: AbstractFileSystem, old: str, new: str) -> None:
+    if type(system).mv is not AbstractFileSystem.mv:  # its own way, in one go
+        system.mv(old, new)
+    else:  # fsspec's copies as well, but takes both names for patterns
+        system.cp_file(old, new)
+        system.rm_file(old)
 
 
 def times_begun(folder: str, name: str) -> int:
     """Note that a worker begins with a part, or loads; returns how often that was noted in this run, with this time."""
     system, path = _open(folder)
     system.touch(f"{path}/.{name}.begun.{uuid.uuid4().hex[:8]}")
-    return len(system.glob(f"{path}/.{name}.begun.*"))
+    return len(_inside(system, path, f".{name}.begun."))
 
 
 def forget_begun(folder: str, name: str) -> None:
     """Drop these notes: it went well."""
-    _remove(folder, f".{name}.begun.*")
+    _remove(folder, f".{name}.begun.")
 
 
 def rows_done(folder: str) -> dict[str, int]:
     """The parts that are done, with their rows. A file that is no Parquet is none: the machine went down over it."""
     system, path = _open(folder)
     done = {}
-    for found in system.glob(f"{path}/part-*.parquet"):
+    for found in _inside(system, path, "part-", ".parquet"):
         try:
             with system.open(found, "rb") as file:
                 done[found.rpartition("/")[2]] = pq.read_metadata(file).num_rows
@@ -262,12 +328,12 @@ def rows_done(folder: str) -> dict[str, int]:
 
 def remove_unfinished(folder: str) -> None:
     """Delete what workers leave behind: notes of what they began, and half-written files if they were killed."""
-    _remove(folder, ".part-*")
+    _remove(folder, ".part-")
 
 
-def _remove(folder: str, names: str) -> None:
+def _remove(folder: str, start: str) -> None:
     system, path = _open(folder)
-    for name in system.glob(f"{path}/{names}"):
+    for name in _inside(system, path, start):
         with suppress(FileNotFoundError):  # another worker may be at it
             system.rm_file(name)
 
@@ -281,19 +347,19 @@ def begin(folder: str, job: dict) -> None:
     Raises:
         ValueError: the folder holds something else, or answers to other input or with other settings.
     """
-    system, path = _open(folder)
+    system, path = _folder(folder)
     if system.exists(f"{path}/{JOB}"):
         before = json.loads(system.cat_file(f"{path}/{JOB}"))
         changed = sorted(key for key in job.keys() | before.keys() if job.get(key) != before.get(key))
         if not changed:
             return
-        if system.glob(f"{path}/part-*"):
+        if _inside(system, path, "part-"):
             raise ValueError(
                 f"{folder} holds a run with another {' and '.join(changed)}. Say the same as then to continue it, or "
                 "choose another folder."
             )
         _forget_input(folder)  # a run that came to nothing, perhaps for a wrong setting
-    elif system.exists(path) and system.ls(path):
+    elif system.isfile(path) or _inside(system, path):
         raise ValueError(f"{folder} is not empty, and not the folder of an earlier run. Choose another one.")
     system.makedirs(path, exist_ok=True)
     _write_whole(folder, JOB, json.dumps(job, indent=1).encode())
@@ -304,29 +370,34 @@ def keep_input(rows: ray.data.Dataset, folder: str, columns: list[str]) -> str:
 
     Rows that an interrupted run has written in full are kept as they are.
     """
-    system, path = _open(folder)
-    finished = f"{path}/{INPUT}/_finished"
-    if not system.exists(finished):
+    kept = f"{folder}/{INPUT}"
+    system, path = _folder(kept)
+    if not system.exists(f"{path}/_finished"):
         _forget_input(folder)
-        rows.select_columns(columns).write_parquet(f"{folder}/{INPUT}")
-        if not system.glob(f"{path}/{INPUT}/*.parquet"):  # Ray Data writes no file for no rows
-            system.makedirs(f"{path}/{INPUT}", exist_ok=True)
-            nothing = pa.table({name: pa.array([], pa.string()) for name in columns})
-            pq.write_table(nothing, f"{path}/{INPUT}/none.parquet", filesystem=system)
-        system.touch(finished)
-    return f"{folder}/{INPUT}"
+        system.makedirs(path, exist_ok=True)
+        # Ray Data would read the whole path as a URL. So it gets the folder as a file system, and one harmless name.
+        above = PyFileSystem(FSSpecHandler(DirFileSystem(_open(folder)[1], system)))
+        rows.select_columns(columns).write_parquet(INPUT, filesystem=above, try_create_dir=False)
+        if not _inside(system, path, end=".parquet"):  # Ray Data writes no file for no rows
+            _write_whole(kept, "none.parquet", pa.table({name: pa.array([], pa.string()) for name in columns}))
+        system.touch(f"{path}/_finished")
+    return kept
 
 
 def _forget_input(folder: str) -> None:
-    system, path = _open(folder)
-    if system.exists(f"{path}/{INPUT}"):
-        system.rm(f"{path}/{INPUT}", recursive=True)
+    system, path = _folder(f"{folder}/{INPUT}")
+    for here, _, names in system.walk(path, topdown=False):
+        for name in filter(None, names):  # "" is the folder's own marker
+            system.rm_file(f"{here}/{name}")
+        with suppress(OSError, NotImplementedError):  # object stores have no folders to delete
+            system.rmdir(here)
 
 
 def answers(folder: str, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
     """All answers in a folder as one table, in the order of the input. For a large folder use any reader of Parquet."""
     system, path = _open(folder)
-    names = sorted(system.glob(f"{path}/part-*.parquet"))
-    return pa.concat_tables(
-        [pq.read_table(name, columns=list(columns), filesystem=system) for name in names] or [SCHEMA.empty_table()]
-    )
+    tables = []
+    for name in _inside(system, path, "part-", ".parquet"):
+        with system.open(name, "rb") as file:
+            tables.append(pq.read_table(file, columns=list(columns)))
+    return pa.concat_tables(tables or [SCHEMA.empty_table()])

@@ -194,9 +194,9 @@ def decode_dataset(
 
     Parameters:
         source: Parquet, JSON Lines (``.jsonl``) or text (one sentence a line): a file, a folder or a glob, local or as
-            fsspec writes it. Or a ``ray.data.Dataset``, whose two columns are first written to the sink's ``_input``;
-            a run that is continued takes the rows from there.
-        sink: a folder that all workers can write to.
+            fsspec writes it; a glob only if nothing is called exactly so. Or a ``ray.data.Dataset``, whose two columns
+            are first written to the sink's ``_input``; a run that is continued takes the rows from there.
+        sink: a folder that all workers can write to. Its name may have any characters.
         workers: processes, each with an engine of its own.
         gpus_per_worker: default: 1 if this machine computes on a GPU, else 0. A fraction lets workers share one.
         batch_size: sentences that a worker gets at once, and rows of a file. Sorted by length together.
@@ -221,7 +221,7 @@ def decode_dataset(
         from . import parts
 
         _refuse_too_many(workers, gpus)
-        folder, model = _as_url(sink), _model(model)
+        folder, model = parts.as_url(sink), _model(model)
         settings = {"column": column, "id_column": id_column, "batch_size": batch_size}
         wanted = _begun(source, folder, settings, {"top_k": top_k, "model": model})
         parts.remove_unfinished(folder)
@@ -260,9 +260,13 @@ def _flow(source: Source, done: frozenset[str], arguments: tuple, workers: int, 
 
 def _reports(flow: ray.data.Dataset) -> Iterator[PartDone]:
     """Each report as soon as it is there. (``iter_rows`` would hold it back until the next one is.)"""
-    for block in flow.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
-        for row in block.to_pylist():
-            yield PartDone(**row)
+    blocks = flow.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
+    # Closed by name. Python 3.12.3, which Ubuntu 24.04 has, does not let go of what a closed generator held (CPython's
+    # issue 118272): Ray Data would end an interrupted run when its traceback goes, and say on stderr how long it took.
+    with closing(iter(blocks)) as blocks:
+        for block in blocks:
+            for row in block.to_pylist():
+                yield PartDone(**row)
 
 
 @contextmanager
@@ -311,7 +315,7 @@ def _begun(source: str | Path | ray.data.Dataset, folder: str, settings: dict, a
     from . import parts
 
     if isinstance(source, str | Path):
-        files, sizes = parts.files_of(_as_url(source))
+        files, sizes = parts.files_of(parts.as_url(source))
         parts.check_columns(parts.Source(files, **settings))
         parts.begin(folder, {**settings, **answers, "files": files, "sizes": sizes})
     else:
@@ -321,14 +325,8 @@ def _begun(source: str | Path | ray.data.Dataset, folder: str, settings: dict, a
     return parts.Source(files, **settings)
 
 
-def _as_url(path: str | Path) -> str:
-    """An absolute path, since workers have a working folder of their own; a URL as it is."""
-    text = str(path)
-    return text if "://" in text else os.path.abspath(text)
-
-
 def _model(model: str | Path | None) -> str | None:
-    """A folder by its absolute path, for the same reason; a name on the Hub as it is."""
+    """A folder by its absolute path, since workers have a working folder of their own; a name on the Hub as it is."""
     return os.path.abspath(model) if model and os.path.isdir(model) else model
 
 

@@ -37,9 +37,9 @@ def answered(folder: Path) -> dict[str, dict]:
     return {row["id"]: row for row in rows}
 
 
-def check_all(folder: Path, count: int) -> None:
+def check_all(folder: Path, count: int, name="in.txt") -> None:
     found = answered(folder)
-    assert {key: row["words"] for key, row in found.items()} == {f"in.txt:{i + 1}": [[str(i)]] for i in range(count)}
+    assert {key: row["words"] for key, row in found.items()} == {f"{name}:{i + 1}": [[str(i)]] for i in range(count)}
     assert not [file for file in folder.iterdir() if file.name.startswith(".")]
 
 
@@ -192,6 +192,57 @@ def test_an_interrupted_run_does_only_what_is_left(tmp_path):
     assert summary.rows + summary.earlier == 100 and summary.earlier >= 30
     check_all(out, 100)
     assert kept.value is not None
+
+
+# What means something in a glob, a template, a URL or a chain of them; and what it stands for as a glob, or cut at ::
+ODD, NEIGHBOURS = "[2024] *?{x}%20#;1::file=b", ["2 x{x}%20#;1::file=b", "[2024] *?{x}%20#;1"]
+ODDER = " two\nlines\t"
+
+
+def neighbours(folder: Path) -> dict[Path, bytes]:
+    """Make folders with what a run leaves and reads, and return what is in them."""
+    for place in (folder / f"{kind} {name}" for kind in ("in", "out") for name in [*NEIGHBOURS, "twolines"]):
+        (place / parts.INPUT).mkdir(parents=True)
+        for name in (parts.part_name(0, 1), f".{parts.part_name(0, 1)}.begun.0", f"{parts.INPUT}/0.parquet", "in.txt"):
+            (place / name).write_bytes(b"not ours")
+    return content(folder)
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_run_with_odd_names_is_continued_and_leaves_its_neighbours_alone(tmp_path):
+    before, seen = neighbours(tmp_path), []
+    source, out = tmp_path / f"in {ODD}", tmp_path / f"out {ODD}"
+    source.mkdir()
+    file = text_file(source, sentences(60), name=f"day {ODD}.txt")
+
+    def interrupt(report):
+        seen.append(report)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    options = {"batch_size": 10, "top_k": 1, "make_decoder": Echo}
+    with pytest.raises(KeyboardInterrupt):
+        decode_dataset(source, out, on_part=interrupt, **options)
+    summary = decode_dataset(source, out, **options)
+    assert summary.rows + summary.earlier == 60 and summary.earlier >= 20
+    assert decode_dataset(file, out, **options).earlier == 60
+    check_all(out, 60, name=file.name)
+    ours = [path for path in content(tmp_path) if path == file or out in path.parents]
+    assert {path: data for path, data in content(tmp_path).items() if path not in ours} == before
+
+
+@pytest.mark.parametrize("odd", [ODD, ODDER])
+def test_a_ray_dataset_is_kept_in_a_folder_with_an_odd_name(tmp_path, ray, odd):
+    before, out = neighbours(tmp_path), tmp_path / f"out {odd}"
+    dataset = ray.data.from_items([{"text": text, "key": i} for i, text in enumerate(sentences(20))])
+    options = {"batch_size": 10, "top_k": 1, "id_column": "key", "make_decoder": Echo}
+    assert decode_dataset(dataset, out, **options).rows == 20
+    assert decode_dataset(dataset, out, **options).earlier == 20
+    assert {key: row["words"] for key, row in answered(out).items()} == {str(i): [[str(i)]] for i in range(20)}
+    assert {path: data for path, data in content(tmp_path).items() if out not in path.parents} == before
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------

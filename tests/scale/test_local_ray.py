@@ -54,6 +54,72 @@ def test_a_ray_that_was_imported_too_early_is_not_started():
     assert done.returncode == 1 and "it would listen on all network interfaces. Call trt_helpers" in done.stderr
 
 
+# A run is interrupted while somebody else, as Python 3.12.3 does, holds what Ray Data's blocks come from.
+INTERRUPTED = """
+import gc, json, logging, sys
+from trt_helpers import local_ray
+local_ray.start(cpus=2)
+import ray.data
+from trt_helpers.scale import decode_dataset
+from tests.scale.stubs import Echo
+
+held, iter_batches = [], ray.data.Dataset.iter_batches
+
+class Held:
+    def __init__(self, blocks):
+        self.blocks = blocks
+
+    def __iter__(self):
+        held.append(iter(self.blocks))
+        return held[-1]
+
+def settings():
+    context = ray.data.DataContext.get_current()
+    names = ("enable_progress_bars", "print_on_execution_start", "target_max_block_size")
+    return [logging.getLogger("ray.data").level, *(getattr(context, name) for name in names)]
+
+def interrupt(report):
+    raise KeyboardInterrupt
+
+ray.data.Dataset.iter_batches = lambda self, **how: Held(iter_batches(self, **how))
+before = settings()
+try:
+    how = {"batch_size": 5, "top_k": 1, "make_decoder": Echo, "on_part": interrupt}
+    decode_dataset(f"{sys.argv[1]}/in.txt", f"{sys.argv[1]}/out", **how)
+except KeyboardInterrupt:
+    running = [blocks.gi_frame is not None for blocks in held]
+held.clear()
+gc.collect()
+print(json.dumps({"running": running, "same": settings() == before}))
+"""
+
+
+def test_an_interrupted_run_has_ended_when_the_call_has_and_says_nothing(tmp_path):
+    (tmp_path / "in.txt").write_text("".join(f"The [MASK] {i}\n" for i in range(20)))
+    done = run(INTERRUPTED, str(tmp_path))
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert json.loads(done.stdout) == {"running": [False], "same": True}
+
+
+# The very logger that says how long a run took.
+SAID = """
+import logging
+import ray.data
+from trt_helpers import local_ray
+
+log = logging.getLogger("ray.data._internal.execution.streaming_executor")
+with local_ray.quiet_data():
+    log.info("said inside")
+log.info("said outside")
+"""
+
+
+def test_ray_data_is_quiet_in_the_block_and_as_before_after_it():
+    done = run(SAID)
+    assert done.returncode == 0 and done.stdout == "", done.stderr
+    assert "said inside" not in done.stderr and "INFO" in done.stderr and "said outside" in done.stderr
+
+
 # One core in all, and a GPU by Ray's count alone: nothing computes on it.
 ONE_CORE_ONE_GPU = """
 import sys
