@@ -11,7 +11,7 @@
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
-from IPython.display import HTML, Image
+from IPython.display import HTML
 
 import trt_helpers as th
 from trt_helpers import trt
@@ -162,13 +162,15 @@ fits = {shape: fitting(shape) for shape in requests}
 fits
 
 # %%
-picture = th.draw_profiles([[tuple(shape) for shape in three] for three in profiles], fits)
+png = th.draw_profiles([[tuple(shape) for shape in three] for three in profiles], fits)
 alt = "Profile 0 is a flat box at batch 1, profile 1 a large one; they overlap. " + "; ".join(
     f"{batch} x {sequence} fits {indices or 'none'}" for (batch, sequence), indices in fits.items()
 )
-Image(picture, alt=alt)
+th.picture(png, alt=alt)
 
 # %% [markdown]
+# (`th.picture` is IPython's `Image(png, metadata={"alt": alt})`: the words are for those who cannot see the picture.)
+#
 # Each point is a request, batch x sequence, with the profiles that it fits. Two fit none: 6 tokens are too few for a
 # batch, 48 sentences too many. One fits both. 8 x 64 fits profile 1, our context is on profile 0.
 # **Before you run the next cell:** what will TensorRT do?

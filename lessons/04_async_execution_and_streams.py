@@ -15,7 +15,7 @@ import time
 
 import onnx.parser
 import torch
-from IPython.display import HTML, Image
+from IPython.display import HTML
 
 import trt_helpers as th
 
@@ -258,7 +258,8 @@ result.tolist()
 doubler.execute_async_v3(0), th.default_stream().synchronize()
 
 # %% [markdown]
-# It works, with a warning: TensorRT then waits in places of its own. It orders nothing with the streams above.
+# It works, with a warning, one for each context: TensorRT then waits in places of its own. It orders nothing with the
+# streams above.
 #
 # ## Pinned memory
 #
@@ -333,7 +334,8 @@ print(f"on two: {max(s.end_ms for s in side_by_side) - side_by_side[0].start_ms:
 
 # %% [markdown]
 # Now they overlap. They are sooner done if one leaves something for the other: a second core, or a part of the GPU.
-# (Never use one context from two threads, or on two streams at once: that is not refused, it is undefined.)
+# (Never use one context from two threads, or on two streams at once: TensorRT leaves open what happens then. `th.infer`
+# refuses a second thread while it is at work.)
 #
 # ## Double buffering
 #
@@ -389,8 +391,8 @@ read
 # %%
 spans = timeline.spans()
 assert th.device.type == "cuda" or th.overlap_ms(spans) > 0  # a GPU may be faster than this loop
-picture = th.draw_timeline(spans)
-Image(picture, alt="Two rows, one for each stream: three times copy in, execute, copy out. The rows run side by side.")
+alt = "Two rows, one for each stream: three times copy in, execute, copy out, side by side."
+th.picture(th.draw_timeline(spans), alt=alt)
 
 # %% [markdown]
 # Copies stick out: in upwards, out downwards. On a GPU they have hardware of their own. Choose streams, contexts and
@@ -413,7 +415,8 @@ HTML(view.result.value)
 # %%
 spans = th.measure_streams(engine, streams=2, contexts=1, mebibytes=64)
 assert th.overlap_ms(spans) < 0.1
-Image(th.draw_streams(spans, 2, 1), alt="Two rows. Their executions take turns; each begins behind an event.")
+alt = "Two rows. Their executions take turns; each begins behind an event."
+th.picture(th.draw_streams(spans, 2, 1), alt=alt)
 
 # %% [markdown]
 # ## The result later

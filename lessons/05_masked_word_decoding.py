@@ -11,7 +11,7 @@
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
-from IPython.display import HTML, Image
+from IPython.display import HTML
 
 import trt_helpers as th
 
@@ -322,7 +322,7 @@ HTML(blank.result.value)
 
 # %%
 (paris,) = th.fill_in(lm, context, sentences[0])
-Image(th.draw_words(paris), alt=f"Bar chart: {paris}")
+th.picture(th.draw_words(paris), alt=f"Bar chart: {paris}")
 
 # %% [markdown]
 # ## Where the model is wrong

@@ -15,7 +15,6 @@ import statistics
 import time
 
 import torch
-from IPython.display import Image
 
 import trt_helpers as th
 
@@ -311,8 +310,8 @@ print("\n".join(f"{name}: {ms:.1f} ms" for name, ms in steps.items()))
 # ## From there to here
 
 # %%
-picture = th.draw_waterfall(steps)
-Image(picture, alt="A bar for each step, the time it takes. The shortest are those that decode inside the engine.")
+alt = "A bar for each step's time. The shortest are those that decode inside the engine."
+th.picture(th.draw_waterfall(steps), alt=alt)
 
 # %% [markdown]
 # All of it in two lines, for any number of texts, several masks each, buckets as profiles, buffers used again:

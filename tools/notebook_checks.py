@@ -19,6 +19,8 @@ MACHINE_PATH = re.compile(
 MARKDOWN_PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 HTML_PICTURE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 HTML_ALT = re.compile(r"""\balt=(?:"\s*[^"\s]|'\s*[^'\s])""", re.IGNORECASE)
+# Not another library's (`widgets.Image`).
+IPYTHON_PICTURE = re.compile(r"(?<![\w.])(?:display\.)?Image\(|\bIPython\.(?:core\.)?display\.Image\(")
 FEWEST_QUESTIONS = 3
 EXERCISE = re.compile(r"### Exercise (\d+) · \S.* \(\d+ minutes?\)\n")
 # One after the other: the second hint can be reached only inside the first.
@@ -116,7 +118,14 @@ def pictures_have_alt_text(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {position}: a picture without alt text"
     for where, _, output in outputs(notebook):
         if html_without_alt(output.get("data", {}).get("text/html", "")) or pixels_without_alt(output):
-            yield f"{where}: a picture without alt text (IPython's Image takes alt=...)"
+            yield f"{where}: a picture without alt text (th.picture(png, alt=...) shows a PNG with one)"
+
+
+def pictures_work_in_colab(notebook: NotebookNode) -> Iterator[str]:
+    """No lesson calls IPython's Image itself: Colab's IPython 7.34 knows no alt=, and would stop there."""
+    for where, cell in code_cells(notebook):
+        if IPYTHON_PICTURE.search(cell.source):
+            yield f"{where}: please show the picture with th.picture(png, alt=...): Image(..., alt=...) stops in Colab"
 
 
 def html_without_alt(text: str) -> bool:
@@ -206,6 +215,7 @@ CHECKS: tuple[Check, ...] = (
     errors_on_purpose,
     short_cells,
     pictures_have_alt_text,
+    pictures_work_in_colab,
     no_terminal_colours,
     starts_with_the_package,
     questions_are_well_formed,

@@ -1,4 +1,7 @@
-"""Pictures, as PNG bytes: pure functions of plain data. Every one has its facts in print beside it in the lesson."""
+"""Pictures, as PNG bytes: pure functions of plain data. Every one has its facts in print beside it in the lesson.
+
+``picture`` shows one in a notebook, with its alt text.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 if TYPE_CHECKING:
+    from IPython.display import Image
+
     from .timeline import Span
 
 Shape = tuple[int, int]
@@ -23,6 +28,30 @@ _MARKERS = {0: "X", 1: "o", 2: "D"}
 _WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0}
 # A box is drawn this factor larger than its range: one size would have no height, and its edge would cut points.
 _MARGIN = 1.15
+
+
+def picture(png: bytes, alt: str) -> Image:
+    """A PNG for the end of a cell, with its alt text. Lesson 2 shows what is inside.
+
+        png = th.draw_waterfall({"one by one": 80.0, "in one batch": 20.0})
+        th.picture(png, alt="Two bars: the batch takes a quarter of the time.")
+
+    Parameters:
+        png: the bytes of a PNG, as the functions below return them.
+        alt: what the picture shows, in words.
+
+    Returns:
+        IPython's ``Image``, which Jupyter shows; the alt text is stored with the output.
+
+    Raises:
+        ValueError: the alt text is empty.
+    """
+    if not alt.strip():
+        raise ValueError("a picture needs an alt text: it says what there is to see to those who cannot see it")
+    from IPython.display import Image  # only a notebook shows pictures
+
+    # The same output as Image(png, alt=alt), which IPython 7.34, Colab's, does not know.
+    return Image(png, metadata={"alt": alt})
 
 
 def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[Shape, Sequence[int]]) -> bytes:

@@ -151,6 +151,10 @@ BREAKS = [
     (checks.pictures_have_alt_text, set_outputs(3, new_output("display_data", data=PNG))),
     (checks.pictures_have_alt_text, set_outputs(3, result(3, {"image/svg+xml": "<svg></svg>"}))),
     (checks.pictures_have_alt_text, set_outputs(3, result(3, {"text/html": "<img src='data:'>"}))),
+    (checks.pictures_work_in_colab, set_source(3, "Image(png, alt='a red square')")),
+    (checks.pictures_work_in_colab, set_source(3, "x = 1\ndisplay(Image(png))")),
+    (checks.pictures_work_in_colab, set_source(3, "display.Image(png)")),
+    (checks.pictures_work_in_colab, set_source(3, "IPython.display.Image(png)")),
     (checks.no_terminal_colours, set_outputs(4, stream("\x1b[32mdone\x1b[0m\n"))),
     (checks.starts_with_the_package, set_source(1, "import torch")),
     (checks.questions_are_well_formed, change(FIRST, "**Before you run the\nnext cell:** what", "What")),
@@ -208,6 +212,21 @@ def test_svg_with_a_title_needs_no_more() -> None:
     notebook = good()
     notebook.cells[3].outputs = [result(3, {"image/svg+xml": "<svg><title>a timeline</title></svg>"})]
     assert list(checks.pictures_have_alt_text(notebook)) == []
+
+
+def test_a_picture_of_ones_own_is_sent_to_the_helper() -> None:
+    notebook = good()
+    notebook.cells[3].source = "Image(png, alt='a red square')"
+    (complaint,) = checks.pictures_work_in_colab(notebook)
+    assert complaint.startswith("cell 4: please show the picture with th.picture(png, alt=...)")
+    assert "stops in Colab" in complaint
+
+
+@pytest.mark.parametrize("source", ["th.picture(png, alt='a')", "widgets.Image(value=png)", "PIL.Image.open(file)"])
+def test_other_pictures_are_left_alone(source) -> None:
+    notebook = good()
+    notebook.cells[3].source = source
+    assert list(checks.pictures_work_in_colab(notebook)) == []
 
 
 def test_a_question_is_taken_apart() -> None:
