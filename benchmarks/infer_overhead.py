@@ -29,7 +29,7 @@ import torch
 
 import trt_helpers as th
 from trt_helpers import trt
-from trt_helpers.masked_lm import INPUTS
+from trt_helpers.decoding.model import INPUTS
 
 WARM_UP = 5
 

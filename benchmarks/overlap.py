@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 
 import trt_helpers as th
-from trt_helpers.bulk_tokenizer import BulkTokenizer
-from trt_helpers.masked_lm import load_tokenizer
+from trt_helpers.decoding.model import load_tokenizer
+from trt_helpers.decoding.tokenizer import BulkTokenizer
 from trt_helpers.timeline import Span
 
 from . import rows, timing

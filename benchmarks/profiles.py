@@ -76,7 +76,7 @@ def by_operator(batch: int, sequence: int, runs: int = 8) -> dict[str, float]:
 def engine_of(decoder: object, batch: int, sequence: int) -> object:
     """A function that runs our engine on such a batch, buffers reused."""
     import trt_helpers as th
-    from trt_helpers.buckets import bucket_for
+    from trt_helpers.decoding.buckets import bucket_for
 
     inputs = {name: torch.from_numpy(value).to(th.device) for name, value in inputs_of(batch, sequence).items()}
     context = decoder._context(bucket_for(decoder._buckets, sequence))

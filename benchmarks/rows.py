@@ -17,10 +17,10 @@ import onnxruntime as ort
 import torch
 
 import trt_helpers as th
-from trt_helpers.buckets import make_buckets, sorted_batches
-from trt_helpers.bulk_tokenizer import BulkTokenizer
-from trt_helpers.decoding_graph import POSITIONS
-from trt_helpers.masked_lm import INPUTS, MODEL_FOLDER, cache_folder, load_tokenizer
+from trt_helpers.decoding.buckets import make_buckets, sorted_batches
+from trt_helpers.decoding.graph import POSITIONS
+from trt_helpers.decoding.model import INPUTS, MODEL_FOLDER, cache_folder, load_tokenizer
+from trt_helpers.decoding.tokenizer import BulkTokenizer
 
 from .machine import cores
 
@@ -98,7 +98,7 @@ class Decoder(Row):
 
     def __init__(self) -> None:
         super().__init__()
-        from trt_helpers.decoder import TOKENS
+        from trt_helpers.decoding.decoder import TOKENS
 
         self.size = TOKENS[th.device.type]
 

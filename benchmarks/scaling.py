@@ -40,8 +40,8 @@ class Stub:
 
     def __call__(self, sentences: Sequence[str], top_k: int = 5, progress: bool | None = None) -> list:
         """The same five words for every sentence."""
-        from trt_helpers.masked_lm import Candidate
-        from trt_helpers.sentences import Filled
+        from trt_helpers.decoding.model import Candidate
+        from trt_helpers.decoding.sentences import Filled
 
         words = [Candidate(word, 0.2) for word in ("one", "two", "three", "four", "five")[:top_k]]
         return [Filled(sentence, [words]) for sentence in sentences]
@@ -52,7 +52,7 @@ def everything(options: argparse.Namespace, say: Callable[[str], None]) -> dict:
     import torch
 
     import trt_helpers as th
-    from trt_helpers import local_ray
+    from trt_helpers.scaling import local_ray
 
     from . import machine, sentence_sets
 
@@ -108,8 +108,8 @@ def _alone(sentences: Sequence[str], options: argparse.Namespace, threads: int) 
 
 
 def _run(source: Path, workers: int, part_rows: int, make_decoder: Callable | None = None) -> dict:
-    from trt_helpers import parts
-    from trt_helpers.scale import decode_dataset
+    from trt_helpers.scaling import parts
+    from trt_helpers.scaling.dataset import decode_dataset
 
     reports = []
     with tempfile.TemporaryDirectory() as sink:
@@ -196,7 +196,7 @@ def _reading(place: Path, sentences: Sequence[str], rows: int = 100_000) -> dict
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from trt_helpers import parts
+    from trt_helpers.scaling import parts
 
     texts = [sentences[i % len(sentences)] for i in range(rows)]
     _file(place / "read.txt", texts, rows)
@@ -214,7 +214,7 @@ def _reading(place: Path, sentences: Sequence[str], rows: int = 100_000) -> dict
 
 def _writing(place: Path, sentences: Sequence[str], rows: int = 4096, times: int = 10) -> float:
     """Rows a second that a worker writes, to this machine's disk, five words each."""
-    from trt_helpers import parts
+    from trt_helpers.scaling import parts
 
     texts = [sentences[i % len(sentences)] for i in range(rows)]
     filled = Stub()(texts)

@@ -22,7 +22,7 @@ os.environ.setdefault("TRT_HELPERS_THREADS", "1")  # read when an engine is load
 import torch  # noqa: E402
 
 import trt_helpers as th  # noqa: E402
-from trt_helpers.masked_lm import INPUTS  # noqa: E402
+from trt_helpers.decoding.model import INPUTS  # noqa: E402
 
 ON_GPU = th.device.type == "cuda"
 ROUNDS = 9 if ON_GPU else 5

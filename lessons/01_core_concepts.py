@@ -287,7 +287,7 @@ th.describe_engine(engine)
 # A plan is no exchange format, like ONNX. TensorRT ties it to its own version and to the GPU model; TensorRT for RTX
 # to its own version. Neither reads the other's. Keep the ONNX file, build again after an upgrade. (Built as above, a
 # plan of TensorRT for RTX does not run on a T4, whose compute capability is 7.5: the config has to ask for it.
-# `th.build_plan` does, in `trt_helpers/targets.py`; never tried on a T4.) And what if a copy was cut short?
+# `th.build_plan` does, in `trt_helpers/building/targets.py`; never tried on a T4.) And what if a copy was cut short?
 
 # %% tags=["lane-output"]
 cut_short = bytes(plan)[:-100]
@@ -307,7 +307,7 @@ th.load_engine(cut_short)
 # ## A real sentence
 #
 # The course's model is a small BERT, trained to fill in `[MASK]`. `export_onnx` is PyTorch's own exporter, with a name
-# for each dynamic dimension (`trt_helpers/masked_lm.py`):
+# for each dynamic dimension (`trt_helpers/decoding/model.py`):
 
 # %%
 lm = th.load_masked_lm()
@@ -370,7 +370,7 @@ bool((again == logits).all())
 # Start afresh: `make pristine LESSON=01` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · A profile (3 minutes)

@@ -311,8 +311,8 @@ engine.num_bindings
 # ## Pick profiles
 #
 # An explorer builds an engine with the profiles that you pick, and asks it all of the above
-# (`trt_helpers/views/engine_explorer.py`). The engine is `weigh`, which builds in no time. Add a second profile and a
-# third, put the context on another one, and watch which numbers change.
+# (`trt_helpers/course/views/engine_explorer.py`). The engine is `weigh`, which builds in no time. Add a second profile
+# and a third, put the context on another one, and watch which numbers change.
 
 # %%
 choices = {
@@ -377,7 +377,7 @@ run_by_position(["input_ids", "attention_mask", "token_type_ids"])
 # Start afresh: `make pristine LESSON=02` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · Change one shape (3 minutes)

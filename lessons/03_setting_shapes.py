@@ -250,7 +250,7 @@ th.set_input_shapes(weigher, {"x": (9, 3)})
 # ## Try sizes
 #
 # A playground for the BERT's engine: a batch, a sequence length, and it offers them to a context on each profile
-# (`trt_helpers/views/shape_playground.py`). Nothing is allocated. Find a size that only profile 1 accepts.
+# (`trt_helpers/course/views/shape_playground.py`). Nothing is allocated. Find a size that only profile 1 accepts.
 
 # %%
 playground = th.ShapePlayground(engine, batch=2, sequence=9)
@@ -362,7 +362,7 @@ run(x=x, w=w, y=out), out[:2].tolist()
 #
 # `NonZero` returns the places where its input is not zero. How many? Nobody knows before it has run. TensorRT for RTX
 # has no such operators, TensorRT has. A helper makes a plan where that is possible, and says how
-# (`trt_helpers/data_dependent.py`).
+# (`trt_helpers/course/data_dependent.py`).
 
 # %% tags=["lane-output"]
 find = onnx.parser.parse_model("""
@@ -430,7 +430,7 @@ if plan is not None:
 # Start afresh: `make pristine LESSON=03` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · Change one shape (3 minutes)

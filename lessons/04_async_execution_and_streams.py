@@ -396,7 +396,7 @@ th.picture(th.draw_timeline(spans), alt=alt)
 
 # %% [markdown]
 # Copies stick out: in upwards, out downwards. On a GPU they have hardware of their own. Choose streams, contexts and
-# the size of the copies (`trt_helpers/views/stream_timeline.py`):
+# the size of the copies (`trt_helpers/course/views/stream_timeline.py`):
 
 # %%
 view = th.StreamTimeline(engine)
@@ -502,7 +502,7 @@ else:
 # Start afresh: `make pristine LESSON=04` (your copy is kept). The checks hold streams with gates.
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · Wait for the producer (3 minutes)

@@ -25,7 +25,7 @@ th.show_lane()
 # are Hugging Face's:
 #
 # ```python
-# # trt_helpers/masked_lm.py, in short
+# # trt_helpers/decoding/model.py, in short
 # model = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
 # tokenizer = AutoTokenizer.from_pretrained(folder)
 # ```
@@ -61,7 +61,7 @@ mask_id = lm.tokenizer.mask_token_id
 # The export is PyTorch's own. It gets a name for each dynamic dimension, the same for all three inputs:
 #
 # ```python
-# # trt_helpers/masked_lm.py, in short
+# # trt_helpers/decoding/model.py, in short
 # shape = {0: torch.export.Dim("batch", min=1, max=64), 1: torch.export.Dim("sequence", min=4, max=512)}
 # torch.onnx.export(model, kwargs=example, dynamic_shapes={name: shape for name in names}, output_names=["logits"])
 # ```
@@ -114,8 +114,8 @@ best = lm.tokenizer.convert_ids_to_tokens(top.indices.tolist())
 (padded["input_ids"] == mask_id).nonzero()
 
 # %% [markdown]
-# That is `th.find_masks`, as a list of pairs. Both live in `trt_helpers/masked_lm.py`. The five best words for each
-# sentence:
+# That is `th.find_masks`, as a list of pairs. Both live in `trt_helpers/decoding/model.py`. The five best words for
+# each sentence:
 
 # %%
 places = th.find_masks(lm, padded["input_ids"])
@@ -294,8 +294,8 @@ pd.DataFrame(wrong, columns=["best", "2", "3", "4", "5"])
 #
 # ## Your own sentences
 #
-# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode (`trt_helpers/sentences.py`). A
-# sentence that is no good gets its reason, and the others their words:
+# `th.fill_in` is all of the above in one call: tokenise, one batch, find, decode
+# (`trt_helpers/decoding/sentences.py`). A sentence that is no good gets its reason, and the others their words:
 
 # %%
 mine = ["A cat is an [MASK].", "No mask here.", "He drank a cup of [MASK].", ""]
@@ -317,8 +317,8 @@ blank.sentence.value = "She opened the [MASK] and went [MASK]."
 HTML(blank.result.value)
 
 # %% [markdown]
-# The view is two functions and some controls around them (`trt_helpers/views/fill_in_the_blank.py`). The functions work
-# without the controls:
+# The view is two functions and some controls around them (`trt_helpers/course/views/fill_in_the_blank.py`). The
+# functions work without the controls:
 
 # %%
 (paris,) = th.fill_in(lm, context, sentences[0])
@@ -344,7 +344,7 @@ for result in th.fill_in(lm, context, hard):
 # Start afresh: `make pristine LESSON=05` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · How many bytes? (3 minutes)

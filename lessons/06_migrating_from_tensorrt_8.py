@@ -394,7 +394,7 @@ f"largest logit {old.cpu()[real].max().item():.1f}, largest difference below 0.2
 # Start afresh: `make pristine LESSON=06` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · Which number? (3 minutes)

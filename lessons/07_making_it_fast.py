@@ -219,7 +219,7 @@ print("\n".join(f"{name}: {ms:.1f} ms" for name, ms in steps.items()))
 # ## Decode inside the engine
 #
 # Now the scores. A second export takes a fourth input, the places asked about, and picks them out *before* the last
-# product. Softmax and TopK run in the graph, too (`trt_helpers/decoding_graph.py`; the core of it):
+# product. Softmax and TopK run in the graph, too (`trt_helpers/decoding/graph.py`; the core of it):
 #
 # ```python
 # hidden = bert(input_ids, token_type_ids, attention_mask)          # (batch, sequence, 384)
@@ -359,7 +359,7 @@ else:
 # Start afresh: `make pristine LESSON=07` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · Count (3 minutes)

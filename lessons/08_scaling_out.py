@@ -150,14 +150,14 @@ Worker(decoder.plan)({"id": [0, 1], "text": sentences[:2]})["word"]
 # other machines can join. For one machine:
 #
 # ```python
-# # trt_helpers/local_ray.py, in short
+# # trt_helpers/scaling/local_ray.py, in short
 # os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"   # this machine only; read when ray is imported
 # os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 # ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, ...)
 # ```
 
 # %%
-from trt_helpers import local_ray
+from trt_helpers.scaling import local_ray
 
 local_ray.start(cpus=2)
 
@@ -209,7 +209,7 @@ len(found), len({row["process"] for row in found}), os.getpid() in {row["process
 # %% [markdown]
 # ## Files in, files out
 #
-# For a billion rows nobody calls `take_all`. `decode_dataset` (`trt_helpers/scale.py`) has this flow:
+# For a billion rows nobody calls `take_all`. `decode_dataset` (`trt_helpers/scaling/dataset.py`) has this flow:
 #
 # ![Rows flow from the input through a reader, which cuts them into parts, to two workers and into answer files, one for
 # each part. Each worker reads the plan once and has an engine, a context and a stream of its own. Both report to your
@@ -220,8 +220,8 @@ len(found), len({row["process"] for row in found}), os.getpid() in {row["process
 # every real file:
 
 # %%
-from trt_helpers import parts
-from trt_helpers.scale import decode_dataset
+from trt_helpers.scaling import parts
+from trt_helpers.scaling.dataset import decode_dataset
 
 folder = tempfile.TemporaryDirectory()
 source, answers = Path(folder.name) / "day.txt", Path(folder.name) / "answers"
@@ -357,7 +357,7 @@ folder.cleanup()
 # Start afresh: `make pristine LESSON=08` (your copy is kept).
 
 # %%
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 # %% [markdown]
 # ### Exercise 1 · How many hours? (3 minutes)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from .backend import LaneError
+from .lanes import LaneError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def _run(arguments: list[str] | None) -> int:
     _add_fill_mask(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "verify":
-        from .verify import main as run_verify
+        from .course.verify import main as run_verify
 
         return run_verify(chosen.out)
     if chosen.command == "explain":
@@ -34,7 +34,7 @@ def _run(arguments: list[str] | None) -> int:
 
         return run_explain(chosen.text)
     if chosen.command == "fill-mask":
-        from .fill_mask import main as run_fill_mask
+        from .scaling.command import main as run_fill_mask
 
         return run_fill_mask(chosen)
     from .doctor import main as report

@@ -9,7 +9,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .backend import LaneError
+from .lanes import LaneError
 
 # What to look for, and the names under which it is distributed.
 PACKAGES = {
@@ -28,7 +28,7 @@ def show_lane() -> None:
     """Print the lane, what is real in it, and the versions. The first cell of every lesson."""
     import torch
 
-    from .backend import device, lane, trt
+    from .lanes import device, lane, trt
 
     print(f"lane      {lane.name}: {WHAT_IS_REAL[lane.name]}")
     print(f"TensorRT  {'tensorrt' if lane.name == 'tensorrt' else 'tensorrt_rtx'} {trt.__version__}")
@@ -73,8 +73,9 @@ def _section(title: str, rows: dict[str, str]) -> None:
 
 def try_inference() -> str:
     """Build the shipped model, run one sentence, and say what came out and how long it took."""
-    from . import engine, execution, masked_lm
-    from .backend import device
+    from . import engine, execution
+    from .decoding import model as masked_lm
+    from .lanes import device
 
     lm = masked_lm.load_masked_lm()
     profile = engine.Profile.same(masked_lm.INPUTS, (1, 4), (1, 16), (4, 64))
@@ -107,10 +108,10 @@ def facts() -> dict[str, object]:
 def _lane_facts() -> dict[str, object]:
     """The lane and its reasons; where none works that is what the report is for."""
     try:
-        from .backend import lane
+        from .lanes import lane
     except LaneError as error:
         return {"lane": "none", "why": str(error)}
-    from . import masked_lm
+    from .decoding import model as masked_lm
 
     return {
         "lane": lane.name,

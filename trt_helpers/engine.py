@@ -9,12 +9,12 @@ from pathlib import Path
 
 import onnx
 
-from .backend import lane, trt
+from .building.progress import progress_monitor
+from .building.targets import ask_for_gpus, leave_out_turing
 from .errors import TensorRTError, recognise
 from .files import written_whole
+from .lanes import lane, trt
 from .log import Logger, Message, first_error, is_no_driver_echo, logger, tidy
-from .progress import progress_monitor
-from .targets import ask_for_gpus, leave_out_turing
 
 Shape = tuple[int, ...]
 

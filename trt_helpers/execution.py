@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from .backend import device, trt
 from .errors import TensorRTError, checked_stream, log_line, recognise
+from .lanes import device, trt
 from .log import first_error, logger
 from .streams import Event, Stream
 from .tensors import IOTensor, input_names, io_tensors, output_names

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from .backend import trt
+from .lanes import trt
 
 # "ModelImporter.cpp:1071: text" and "text (... In setInputShape at /_src/runtime/x.cpp:2334)" name places in
 # NVIDIA's sources that change with every release and tell a learner nothing.

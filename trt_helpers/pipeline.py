@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from .backend import device, trt
 from .errors import TensorRTError, fresh
 from .execution import Tensors, execute, prepare, synchronize
+from .lanes import device, trt
 from .streams import Event, Stream, copy_async, pinned_empty
 from .tensors import io_tensors
 from .timeline import Timeline

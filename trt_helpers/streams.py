@@ -2,7 +2,7 @@
 
 ``Stream`` is a queue of work, ``Event`` a point in it that others can wait for, ``Gate`` holds a stream back so
 that a race has the same winner every time. ``copy_async`` and ``pinned_empty`` move data. Lesson 4 builds on
-them; the two implementations are ``cuda_stream.py`` and ``reference/cpu_stream.py``.
+them; the two implementations are ``cuda_stream.py`` and ``cpu_stream.py``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 
-from .backend import device
 from .errors import TensorRTError, checked_stream
+from .lanes import device
 
 __all__ = ["Event", "Gate", "Stream", "copy_async", "default_stream", "pinned_empty", "synchronize_all"]
 
@@ -23,10 +23,10 @@ if device.type == "cuda":
     from .cuda_stream import default_stream, synchronize_all
 else:
     # Imported only here: it comes with TensorRT-RTX, which a machine in the lane tensorrt need not have.
-    from .reference.cpu_stream import CpuEvent as Event
-    from .reference.cpu_stream import CpuGate as Gate
-    from .reference.cpu_stream import CpuStream as Stream
-    from .reference.cpu_stream import default_stream, synchronize_all
+    from .cpu_stream import CpuEvent as Event
+    from .cpu_stream import CpuGate as Gate
+    from .cpu_stream import CpuStream as Stream
+    from .cpu_stream import default_stream, synchronize_all
 
 
 def copy_async(target: torch.Tensor, source: torch.Tensor, stream: Stream) -> None:

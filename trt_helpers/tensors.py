@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from .backend import device, trt
+from .lanes import device, trt
 
 if TYPE_CHECKING:  # imported where a table is made: it takes a second
     import pandas as pd

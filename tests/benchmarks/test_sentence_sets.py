@@ -3,7 +3,7 @@ import statistics
 import pytest
 
 from benchmarks import make_sentences, sentence_sets
-from trt_helpers.masked_lm import load_tokenizer
+from trt_helpers.decoding.model import load_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import Lab
 from tools.notebooks import ROOT
-from trt_helpers.masked_lm import MaskedLM, load_masked_lm
+from trt_helpers.decoding.model import MaskedLM, load_masked_lm
 
 LESSON_MS = 240_000  # a lesson takes half a minute on two idle cores
 # JupyterLab shows errors as it shows stderr; no lesson writes to stderr otherwise.

@@ -12,7 +12,7 @@ from trt_helpers import device, lane
 if lane.name != "reference" or device.type != "cpu":
     pytest.skip("the reference lane on the CPU only", allow_module_level=True)
 
-from trt_helpers.reference.cpu_stream import CpuEvent, CpuGate, CpuStream, event_of, stream_of  # noqa: E402
+from trt_helpers.cpu_stream import CpuEvent, CpuGate, CpuStream, event_of, stream_of  # noqa: E402
 
 
 def fail() -> None:

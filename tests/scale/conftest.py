@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from tests.unit.conftest import cache, tiny_bert_folder  # noqa: F401  (fixtures)
-from trt_helpers import local_ray
+from trt_helpers.scaling import local_ray
 
 if any(importlib.util.find_spec(name) is None for name in ("pyarrow", "ray")):
     collect_ignore_glob = ["test_*.py"]

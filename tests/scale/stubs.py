@@ -4,8 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from trt_helpers.masked_lm import Candidate
-from trt_helpers.sentences import Filled
+from trt_helpers.decoding.model import Candidate
+from trt_helpers.decoding.sentences import Filled
 
 
 class Echo:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trt_helpers import MaskedWordDecoder, parts
+from trt_helpers import MaskedWordDecoder
 from trt_helpers.__main__ import main
-from trt_helpers.scale import KILLER, TRIES, WHAT_STAYS, FromPlan, decode_dataset
+from trt_helpers.scaling import parts
+from trt_helpers.scaling.dataset import KILLER, TRIES, WHAT_STAYS, FromPlan, decode_dataset
 
 from .stubs import Deadly, DiesLoading, Echo, Meeting, Waiting
 

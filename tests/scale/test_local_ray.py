@@ -60,7 +60,7 @@ import gc, json, logging, sys
 from trt_helpers import local_ray
 local_ray.start(cpus=2)
 import ray.data
-from trt_helpers.scale import decode_dataset
+from trt_helpers.scaling.dataset import decode_dataset
 from tests.scale.stubs import Echo
 
 held, iter_batches = [], ray.data.Dataset.iter_batches
@@ -125,7 +125,7 @@ ONE_CORE_ONE_GPU = """
 import sys
 import ray
 ray.init(address="local", num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
-from trt_helpers.scale import decode_dataset
+from trt_helpers.scaling.dataset import decode_dataset
 from tests.scale.stubs import Echo
 how = {"workers": 2, "gpus_per_worker": 0.5, "batch_size": 5, "top_k": 1, "make_decoder": Echo}
 print(decode_dataset(f"{sys.argv[1]}/in.txt", f"{sys.argv[1]}/out", **how).rows)
@@ -141,7 +141,7 @@ def test_workers_that_share_a_gpu_leave_the_core_to_the_reader(tmp_path):
 def test_the_same_code_joins_a_cluster_by_its_address_and_leaves_it_running(ray, tmp_path):
     (tmp_path / "in.txt").write_text("".join(f"The [MASK] {i}\n" for i in range(20)))
     program = (
-        "import sys; from trt_helpers.scale import decode_dataset; from tests.scale.stubs import Echo\n"
+        "import sys; from trt_helpers.scaling.dataset import decode_dataset; from tests.scale.stubs import Echo\n"
         "print(decode_dataset(sys.argv[1], sys.argv[2], workers=1, batch_size=5, top_k=1, make_decoder=Echo).rows)"
     )
     address = ray.get_runtime_context().gcs_address

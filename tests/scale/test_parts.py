@@ -17,9 +17,9 @@ import pytest
 from fsspec import AbstractFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from trt_helpers import parts
-from trt_helpers.masked_lm import Candidate
-from trt_helpers.sentences import Filled
+from trt_helpers.decoding.model import Candidate
+from trt_helpers.decoding.sentences import Filled
+from trt_helpers.scaling import parts
 
 
 def source(*files: Path, column="text", id_column=None, batch_size=3) -> parts.Source:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import masked_lm
+from trt_helpers.decoding import model as masked_lm
 
 HEADER = '<ir_version: 9, opset_import: ["" : 20]>'
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] paris is the capital of france language word a b c d e . ,".split()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import trt_helpers
-from trt_helpers import backend
+from trt_helpers import lanes as backend
 
 EMPTY_REFERENCE = ModuleType("trt_helpers.reference")
 

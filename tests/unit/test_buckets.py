@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from trt_helpers.buckets import SMALLEST_ROW, Bucket, bucket_for, make_buckets, sorted_batches
+from trt_helpers.decoding.buckets import SMALLEST_ROW, Bucket, bucket_for, make_buckets, sorted_batches
 
 BUCKETS = make_buckets(longest=512, tokens=256)
 

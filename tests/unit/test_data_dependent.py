@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import trt_helpers as th
-from trt_helpers import data_dependent
+from trt_helpers.course import data_dependent
 
 from .conftest import parse
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import decoder as decoder_module
-from trt_helpers.decoder import MaskedWordDecoder
-from trt_helpers.in_flight import read_ahead
+from trt_helpers.decoding import decoder as decoder_module
+from trt_helpers.decoding.decoder import MaskedWordDecoder
+from trt_helpers.decoding.in_flight import read_ahead
 
 TOLERANCE = 1e-5 if th.device.type == "cpu" else 5e-3
 GOOD = [

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import decoding_graph
-from trt_helpers.buckets import make_buckets
-from trt_helpers.decoding_graph import WordsAtMasks
-from trt_helpers.masked_lm import INPUTS
+from trt_helpers.decoding import graph as decoding_graph
+from trt_helpers.decoding.buckets import make_buckets
+from trt_helpers.decoding.graph import WordsAtMasks
+from trt_helpers.decoding.model import INPUTS
 
 TOLERANCE = 1e-5 if th.device.type == "cpu" else 5e-3
 PLACES = torch.tensor([[2, 3], [0, 1], [0, 7], [0, 2], [1, 11]])  # several in a row, and not in the rows' order

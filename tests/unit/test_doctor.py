@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import doctor, masked_lm
+from trt_helpers import doctor
+from trt_helpers.decoding import model as masked_lm
 
 
 @pytest.fixture

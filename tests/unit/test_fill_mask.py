@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from trt_helpers.__main__ import main
-from trt_helpers.fill_mask import table
-from trt_helpers.masked_lm import Candidate
-from trt_helpers.sentences import Filled
+from trt_helpers.decoding.model import Candidate
+from trt_helpers.decoding.sentences import Filled
+from trt_helpers.scaling.command import table
 
 
 def test_a_sentence_prints_its_table(tiny_bert_folder, capsys):
@@ -48,7 +48,7 @@ def test_an_interrupted_run_says_what_it_kept(tmp_path, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trt_helpers.fill_mask.decode_dataset", interrupted)
+    monkeypatch.setattr("trt_helpers.scaling.command.decode_dataset", interrupted)
     assert main(["fill-mask", "in.txt", "--out", "answers"]) == 130
     err = capsys.readouterr().err
     assert err == "Interrupted. What was answered is kept in answers; the same again does the rest.\n"
@@ -56,7 +56,7 @@ def test_an_interrupted_run_says_what_it_kept(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_ray_is_imported_by_nobody_who_does_not_ask_for_it():
-    program = "import sys, trt_helpers, trt_helpers.scale, trt_helpers.fill_mask; sys.exit('ray' in sys.modules)"
+    program = "import sys; from trt_helpers.scaling import command, dataset; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 

@@ -20,9 +20,7 @@ from trt_helpers.reference import execution as work
 
 # From here work gets into queues. The rest, argument checks above all, has many more lines and nothing to lose.
 FILES = ("execution", "async_execution", "streams", "pipeline", "legacy/workflow", "legacy/context")
-OURS = {
-    str(Path(th.__file__).parent / f"{name}.py") for name in (*FILES, "reference/execution", "reference/cpu_stream")
-}
+OURS = {str(Path(th.__file__).parent / f"{name}.py") for name in (*FILES, "reference/execution", "cpu_stream")}
 
 
 class Watch:

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import legacy, masked_lm
+from trt_helpers import legacy
+from trt_helpers.decoding import model as masked_lm
 from trt_helpers.legacy import trt
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use .* instead:DeprecationWarning")
@@ -329,7 +330,7 @@ def test_input_consumed_event(context):
         event.record()
         handle = event.cuda_event
     else:
-        from trt_helpers.reference.cpu_stream import CpuEvent
+        from trt_helpers.cpu_stream import CpuEvent
 
         event = CpuEvent()
         handle = event.handle

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import legacy, masked_lm
+from trt_helpers import legacy
+from trt_helpers.decoding import model as masked_lm
 from trt_helpers.legacy import trt
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use .* instead:DeprecationWarning")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import masked_lm
+from trt_helpers.decoding import model as masked_lm
 
 # Largest difference allowed between PyTorch and the engine. On the CPU both compute in float32 (seen: 3e-6);
 # on a GPU TensorRT may use TF32, with 10 bits of mantissa.

@@ -8,7 +8,7 @@ import IPython.display
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from trt_helpers import plots
+from trt_helpers.course import plots
 
 PNG = plots.draw_waterfall({"one by one": 80.0, "in one batch": 20.0})
 ALT = 'Two bars: the "batch" takes <a quarter>.'
@@ -66,6 +66,6 @@ def test_an_empty_alt_text_is_refused_and_the_message_says_what_it_is_for(alt):
 
 
 def test_drawing_needs_no_ipython():
-    code = "import sys, trt_helpers.plots; print('IPython' in sys.modules)"
+    code = f"import sys, {plots.__name__}; print('IPython' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert run.stdout.split() == ["False"], run.stderr

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 from .conftest import parse
 

@@ -3,7 +3,8 @@
 import pytest
 
 import trt_helpers as th
-from trt_helpers import practice, trt
+from trt_helpers import trt
+from trt_helpers.course import practice
 
 
 def said(capsys) -> str:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import practice, tensors, trt
+from trt_helpers import tensors, trt
+from trt_helpers.course import practice
 
 
 def said(capsys) -> str:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import practice
-from trt_helpers.practice import lesson_04
+from trt_helpers.course import practice
+from trt_helpers.course.practice import lesson_04
 
 
 def said(capsys) -> str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import practice
+from trt_helpers.course import practice
 
 from .conftest import parse
 

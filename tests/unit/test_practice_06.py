@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import legacy, practice
+from trt_helpers import legacy
+from trt_helpers.course import practice
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use .* instead:DeprecationWarning")
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from trt_helpers import practice
-from trt_helpers.practice import lesson_07
+from trt_helpers.course import practice
+from trt_helpers.course.practice import lesson_07
 
 
 def said(capsys) -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from trt_helpers import practice
-from trt_helpers.masked_lm import Candidate
-from trt_helpers.sentences import Filled
+from trt_helpers.course import practice
+from trt_helpers.decoding.model import Candidate
+from trt_helpers.decoding.sentences import Filled
 
 
 def said(capsys) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 import trt_helpers as th
-from trt_helpers import progress
+from trt_helpers.building import progress
 
 
 class Broken:

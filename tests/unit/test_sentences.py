@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers.masked_lm import INPUTS, SentenceError
+from trt_helpers.decoding.model import INPUTS, SentenceError
 
 
 @pytest.fixture(scope="module")

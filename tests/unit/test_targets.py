@@ -3,7 +3,8 @@
 import pytest
 
 import trt_helpers as th
-from trt_helpers import engine, targets, trt
+from trt_helpers import engine, trt
+from trt_helpers.building import targets
 
 from .conftest import parse
 

@@ -8,7 +8,7 @@ from matplotlib.colors import same_color
 from PIL import Image
 
 import trt_helpers as th
-from trt_helpers import plots
+from trt_helpers.course import plots
 from trt_helpers.timeline import Span
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import trt_helpers as th
-from trt_helpers import questions, verify
+from trt_helpers.course import questions, verify
 from trt_helpers.doctor import shareable, without_paths
 
 

@@ -10,12 +10,12 @@ import matplotlib.image
 import pytest
 
 import trt_helpers as th
-from trt_helpers.masked_lm import INPUTS, Candidate
-from trt_helpers.sentences import Filled
+from trt_helpers.course.views import html, stream_timeline
+from trt_helpers.course.views.engine_explorer import EngineFacts, TensorFacts
+from trt_helpers.course.views.shape_playground import Answer, Output, RequestFacts
+from trt_helpers.decoding.model import INPUTS, Candidate
+from trt_helpers.decoding.sentences import Filled
 from trt_helpers.timeline import Span
-from trt_helpers.views import html, stream_timeline
-from trt_helpers.views.engine_explorer import EngineFacts, TensorFacts
-from trt_helpers.views.shape_playground import Answer, Output, RequestFacts
 
 from .conftest import parse
 

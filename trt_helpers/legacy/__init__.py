@@ -22,7 +22,7 @@ import os
 import sys
 from types import ModuleType
 
-from .. import backend
+from .. import lanes as backend
 from ..log import logger
 from . import namespace
 from .building import build_engine

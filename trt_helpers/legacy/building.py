@@ -7,9 +7,9 @@ from pathlib import Path
 
 import onnx
 
-from ..backend import trt
 from ..engine import Profile, build_plan
 from ..errors import TensorRTError
+from ..lanes import trt
 from .engine import ICudaEngine
 from .namespace import Runtime
 

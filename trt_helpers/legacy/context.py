@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..backend import device, trt
+from ..lanes import device, trt
 from ..streams import Stream
 from ..tensors import to_torch_dtype
 from .view import View, replaced_by

@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 
-from ..backend import trt
 from ..errors import log_line
+from ..lanes import trt
 from .context import IExecutionContext
 from .indices import Bindings
 from .view import View, replaced_by

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .. import backend
+from .. import lanes as backend
 from .context import IExecutionContext
 from .engine import ICudaEngine
 from .view import View

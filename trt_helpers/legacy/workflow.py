@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from ..backend import device, trt
 from ..engine import save_plan
 from ..errors import TensorRTError
 from ..execution import alone, synchronize
+from ..lanes import device, trt
 from ..log import first_error, logger
 from ..streams import Stream
 from ..tensors import to_torch_dtype

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import torch
 
+from ..cpu_stream import event_of, stream_of
 from ..cuda_stream import driver
-from .cpu_stream import event_of, stream_of
 from .refusal import Refused
 
 _SOMEWHERE = 256

@@ -1,0 +1,1 @@
+"""Filling in masked words: model, tokenizer, graph, length buckets, and the decoder that puts them together."""
