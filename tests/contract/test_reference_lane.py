@@ -375,13 +375,13 @@ def test_double_precision_is_refused_and_never_misread(log):
 def test_weights_are_held_once():
     made = engine(RELU, SMALL)
     contexts = [made.create_execution_context() for _ in range(5)]
-    assert len({id(ctx.engine._sessions) for ctx in contexts}) == 1
+    assert len({id(ctx.engine._model.sessions) for ctx in contexts}) == 1
     if device.type == "cpu":
         for ctx in contexts:
             assert ctx.set_input_shape("x", (2, 4))
             bind(ctx, x=tensor(2, 4), y=tensor(2, 4))
             execute(ctx)
-        assert len(made._sessions._by_stream) == 1
+        assert len(made._model.sessions._by_stream) == 1
 
 
 def test_the_builder_takes_no_unknown_attribute():
@@ -427,16 +427,16 @@ def test_a_failed_execute_v2_spoils_the_default_stream_for_nobody():
 
 @pytest.mark.parametrize("annotation", ["", "nonsense", "Strnig", "int | str", int, None])
 def test_an_annotation_that_nobody_knows_fails_when_the_member_is_made(annotation):
-    from trt_helpers.reference import bindings
+    from trt_helpers.reference import arguments, facade
 
     def member(self, argument):
         """A member."""
 
     member.__annotations__["argument"] = annotation
     for make in (
-        bindings.checked,
-        lambda _: bindings.Setting(annotation, None, ""),
-        lambda _: bindings.WriteOnly(annotation, print, ""),
+        arguments.checked,
+        lambda _: facade.Setting(annotation, None, ""),
+        lambda _: facade.WriteOnly(annotation, print, ""),
     ):
         with pytest.raises(TypeError, match="no conversion is known"):
             make(member)

@@ -1,4 +1,4 @@
-"""Random sequences of calls against a model of a context's state that fits on a page. Contract: B-0.
+"""Random sequences of calls against a model of a context's state that fits on a page.
 
 The model knows what each call has to return, what the context has to show afterwards, and what an execution has to
 compute. It shares no code with the reference runtime.

@@ -33,7 +33,7 @@ class Watch:
         bind, run = execution._set_addresses, work._run
         patch.setattr(execution, "_set_addresses", lambda ctx, tensors: self._note(tensors) or bind(ctx, tensors))
         patch.setattr(legacy.workflow, "get_output_tensors", self.noted(legacy.workflow.get_output_tensors))
-        patch.setattr(work, "_run", lambda ctx, request, *rest: self._look(request) or run(ctx, request, *rest))
+        patch.setattr(work, "_run", lambda request: self._look(request) or run(request))
 
     def _note(self, tensors) -> None:
         self._bound |= {tensor.data_ptr(): weakref.ref(tensor) for tensor in tensors.values()}

@@ -1,4 +1,4 @@
-"""Output allocators: who provides an output's memory once its size is known. Contract: B-9, rules 70 and 71."""
+"""Output allocators: who provides an output's memory once its size is known. Contract: 70, 71."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class IBuilderConfig:
 
 
 def _real(config: IBuilderConfig | rtx.IBuilderConfig) -> rtx.IBuilderConfig:
-    return config._real if isinstance(config, IBuilderConfig) else config
+    return vars(config)["_real"] if isinstance(config, IBuilderConfig) else config
 
 
 class Builder(rtx.Builder):
@@ -172,7 +172,9 @@ class Builder(rtx.Builder):
             self._logger.log(rtx.ILogger.Severity.WARNING, f"The reference runtime cannot run this plan: {reason}")
             return HostMemory(bytes(built))
         shapes = graph.without_weights(parsed.model)
-        header = _header(network, parsed.model, shapes, getattr(config, "_profiles", []))
+        header = _header(
+            network, parsed.model, shapes, vars(config)["_profiles"] if isinstance(config, IBuilderConfig) else []
+        )
         onnx_bytes = parsed.model.SerializeToString()
         return HostMemory(plan.join(memoryview(built).cast("B"), onnx_bytes, shapes.SerializeToString(), header))
 

@@ -7,47 +7,26 @@ ERROR and changes nothing. So the old shape or address stays in force, and the n
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-import numpy as np
 import tensorrt_rtx as rtx
 
 from . import allocators, execution, shapes
-from .bindings import Handle, InvalidDims, NotConstructible, checked
-from .context_extras import ContextExtras
-from .graph import ShapesDisagree
+from .arguments import Handle, checked
+from .arguments import shape as shape_argument
+from .context_tools import ContextTools
+from .device import first_line
+from .facade import Facade, InvalidDims, NotConstructible, WithErrorRecorder, alone, made, refusing
 from .header import Shape
-from .refusal import Refused, alone, refusing, strict
-from .reporting import WithErrorRecorder
-
-if TYPE_CHECKING:
-    from .engine import ICudaEngine
-    from .runtime_config import IRuntimeConfig
-
-Strategy = rtx.ExecutionContextAllocationStrategy
+from .model import Context
+from .neutral import NeutralContext
+from .refusal import Refused, strict
+from .reporting import Log
 
 GPU_ALIGNMENT = 256
 
 
-@dataclass
-class State:
-    """All that a context remembers between two calls. Contract: B-0.
-
-    A refused call changes nothing, a successful one its own field only, an execution none of them.
-    """
-
-    profile: int = 0
-    shapes: dict[str, Shape] = field(default_factory=dict)
-    addresses: dict[str, int] = field(default_factory=dict)
-    allocators: dict[str, rtx.IOutputAllocator] = field(default_factory=dict)
-    consumed_event: int = 0
-    aux_streams: tuple[int, ...] = ()
-    device_memory: int = 0
-
-
-class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
+class IExecutionContext(ContextTools, NeutralContext, WithErrorRecorder, NotConstructible):
     """Stand-in for ``tensorrt.IExecutionContext``, made by ``engine.create_execution_context()``.
 
     Each context has its own shapes, addresses, profile and allocators; weights are the engine's. It keeps its
@@ -58,36 +37,17 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
     last execution on another stream is unfinished.
     """
 
-    @classmethod
-    def _make(cls, engine: ICudaEngine, strategy: Strategy, config: IRuntimeConfig | None) -> IExecutionContext:
-        context = object.__new__(cls)
-        context._engine = engine
-        context._log = engine._log.copy()
-        context._state = State()
-        context._strategy = strategy
-        context._runtime_config = config
-        context._busy = threading.RLock()
-        context._strict = strict()
-        context._warned = False  # about the default stream
-        context._in_flight: tuple[int, Callable[[], bool]] | None = None
-        context._last_run_ms: Callable[[], float] | None = None
-        return context
-
     @property
-    def engine(self) -> ICudaEngine:
+    def engine(self) -> rtx.ICudaEngine:
         """The engine it was made from."""
         return self._engine
-
-    def _check_name(self, name: str) -> None:
-        if name not in self._engine._specs:
-            raise Refused("unknown_tensor", tensor=name)
 
     # ---- profiles ----------------------------------------------------------------------------------------
 
     @property
     def active_optimization_profile(self) -> int:
         """The index of the profile in use; a new context starts on 0. Contract: 31."""
-        return self._state.profile
+        return self._model.profile
 
     @checked
     @refusing("setOptimizationProfileAsync", raises="Error in set optimization profile async.")
@@ -104,13 +64,11 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         Raises:
             RuntimeError: there is no such profile.
         """
-        count = self._engine.num_optimization_profiles
-        if not 0 <= profile_index < count:
-            raise Refused("profile_out_of_range", profile=profile_index, count=count)
+        shapes.known_profile(self._model.engine, profile_index)
         self._check_in_flight(stream_handle)
-        if profile_index != self._state.profile:
-            self._state.profile = profile_index
-            self._state.shapes.clear()
+        if profile_index != self._model.profile:
+            self._model.profile = profile_index
+            self._model.shapes.clear()
         return True
 
     # ---- shapes ------------------------------------------------------------------------------------------
@@ -124,51 +82,16 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         Raises:
             TypeError: ``shape`` is no sequence. RuntimeError: more than 8 dimensions, or not integers.
         """
-        name = name.decode() if isinstance(name, bytes) else name
-        return self._set_input_shape(name, shapes.from_argument(self, name, shape))
+        asked = shape_argument(self, name, shape)
+        return self._set_input_shape(name.decode() if isinstance(name, bytes) else name, asked)
 
     @refusing("setInputShape")
     @alone
     def _set_input_shape(self, name: str, asked: Shape) -> bool:
-        self._check_name(name)
-        shapes.check(self._engine, self._state.profile, name, asked)
-        self._state.shapes[name] = asked
+        shapes.known(self._model.engine, name)
+        shapes.check(self._model.engine, self._model.profile, name, asked)
+        self._model.shapes[name] = asked
         return True
-
-    def _input_shape(self, name: str) -> Shape:
-        """What was set, else the engine's shape with every dimension that the profile leaves no choice for."""
-        if name in self._state.shapes:
-            return self._state.shapes[name]
-        return self._engine._forced(name, self._state.profile)
-
-    def _input_shapes(self) -> dict[str, Shape]:
-        return {name: self._input_shape(name) for name in self._engine._inputs}
-
-    def _unset(self) -> list[str]:
-        return [name for name in self._engine._inputs if -1 in self._input_shape(name)]
-
-    def _extremes(self, name: str) -> tuple[Shape, Shape]:
-        low, _, high = self._engine._profile(name, self._state.profile)
-        return low, high
-
-    def _shape_values(self, addresses: Mapping[str, int]) -> dict[str, np.ndarray]:
-        """The values of shape inputs, read now, for those that have a shape and an address."""
-        found = {}
-        for name in self._engine._shape_inputs:
-            shape, address = self._input_shape(name), addresses.get(name, 0)
-            if address and -1 not in shape:
-                found[name] = shapes.value_at(self._engine._inputs[name], shape, address)
-        return found
-
-    def _output_shape(self, name: str, largest: bool = False) -> Shape:
-        """Known in full once every input that it is computed from is set."""
-        inputs, oracle, unset = self._input_shapes(), self._engine._output_shapes, self._unset()
-        try:
-            if oracle.depends_on(name, set(unset)):
-                return oracle.so_far(name, inputs, {n: self._extremes(n) for n in unset})
-            return oracle.of(inputs, self._shape_values(self._state.addresses), largest)[name]
-        except ShapesDisagree as error:
-            raise Refused("shapes_disagree", reason=error) from None
 
     @checked
     def get_tensor_shape(self, name: str) -> rtx.Dims:
@@ -180,18 +103,17 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         shape = self._shape(name)
         return InvalidDims() if shape is None else rtx.Dims(shape)
 
-    def _any_shape(self, name: str) -> Shape:
-        self._check_name(name)
-        return self._input_shape(name) if name in self._engine._inputs else self._output_shape(name)
-
-    _shape = refusing("getTensorShape", otherwise=None)(_any_shape)
-    _shape_for_strides = refusing("getTensorStrides", otherwise=None)(_any_shape)
-
     @checked
     def get_tensor_strides(self, name: str) -> rtx.Dims:
         """Row-major strides in elements, not bytes; invalid ``Dims`` while a dimension is unknown. Contract: 18."""
         shape = self._shape_for_strides(name)
         return InvalidDims() if shape is None or -1 in shape else rtx.Dims(shapes.strides(shape))
+
+    def _any_shape(self, name: str) -> Shape:
+        return shapes.tensor_shape(self._model, name)
+
+    _shape = refusing("getTensorShape", otherwise=None)(_any_shape)
+    _shape_for_strides = refusing("getTensorStrides", otherwise=None)(_any_shape)
 
     @refusing("inferShapes", raises="infer_shapes error code: -1")
     def infer_shapes(self) -> list[str]:
@@ -203,18 +125,18 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         Raises:
             RuntimeError: every shape is set, but they contradict each other.
         """
-        missing = self._unset()
-        missing += [n for n in self._engine._shape_inputs if n not in missing and not self._state.addresses.get(n)]
+        engine, missing = self._model.engine, self._model.unset()
+        missing += [n for n in engine.shape_inputs if n not in missing and not self._model.addresses.get(n)]
         if missing:
-            return [name for name in self._engine._inputs if name in missing]
-        for name in self._engine._outputs:
-            self._output_shape(name)
+            return [name for name in engine.inputs if name in missing]
+        for name in engine.outputs:
+            shapes.output_shape(self._model, name)
         return []
 
     @property
     def all_binding_shapes_specified(self) -> bool:
         """True if no input shape is missing. NVIDIA documents it for TensorRT 8's API; prefer ``infer_shapes``."""
-        return not self._unset()
+        return not self._model.unset()
 
     @checked
     @refusing("getMaxOutputSize", otherwise=-1)
@@ -223,13 +145,13 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
 
         What depends on the data counts as large as it can get; here that is known for ``NonZero`` only.
         """
-        self._check_name(name)
-        if name not in self._engine._outputs or self._unset():
+        shapes.known(self._model.engine, name)
+        if name not in self._model.engine.outputs or self._model.unset():
             return -1
-        shape = self._output_shape(name)
+        shape = shapes.output_shape(self._model, name)
         if -1 in shape:
-            shape = self._output_shape(name, largest=True)
-        return -1 if -1 in shape else allocators.round_up(self._engine._bytes(name, shape))
+            shape = shapes.output_shape(self._model, name, largest=True)
+        return -1 if -1 in shape else allocators.round_up(self._model.engine.num_bytes(name, shape))
 
     # ---- addresses ---------------------------------------------------------------------------------------
 
@@ -242,38 +164,38 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         Neither size nor dtype is checked, because a number has none; nor is alignment, outside strict mode.
         TensorRT asks for multiples of 256, but ordinary CPU tensors have less. Contract: 44 to 53.
         """
-        self._check_name(name)
+        shapes.known(self._model.engine, name)
         if self._strict and memory % GPU_ALIGNMENT:
             raise Refused("address_misaligned", tensor=name, address=memory)
-        self._state.addresses[name] = memory
+        self._model.addresses[name] = memory
         return True
 
     @checked
     @refusing("getTensorAddress", otherwise=0)
     def get_tensor_address(self, name: str) -> int:
         """The address that was set; 0 if none was, or the name is unknown."""
-        self._check_name(name)
-        return self._state.addresses.get(name, 0)
+        shapes.known(self._model.engine, name)
+        return self._model.addresses.get(name, 0)
 
     @checked
     @refusing("setOutputAllocator")
     @alone
     def set_output_allocator(self, name: str, output_allocator: rtx.IOutputAllocator | None) -> bool:
         """Who provides the memory of an output once its size is known; None removes it. Contract: 9, 70."""
-        self._check_name(name)
-        if name not in self._engine._outputs:
+        shapes.known(self._model.engine, name)
+        if name not in self._model.engine.outputs:
             raise Refused("not_an_output", tensor=name)
-        self._state.allocators.pop(name, None)
+        self._model.allocators.pop(name, None)
         if output_allocator is not None:
-            self._state.allocators[name] = output_allocator
+            self._model.allocators[name] = output_allocator
         return True
 
     @checked
     @refusing("getOutputAllocator", otherwise=None)
     def get_output_allocator(self, name: str) -> rtx.IOutputAllocator | None:
         """The allocator that was set, or None."""
-        self._check_name(name)
-        return self._state.allocators.get(name)
+        shapes.known(self._model.engine, name)
+        return self._model.allocators.get(name)
 
     @checked
     def set_input_consumed_event(self, event: Handle) -> bool:
@@ -282,12 +204,12 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         ONNX Runtime does not say when it has read its inputs, so the event is recorded when the execution ends:
         later than TensorRT, never too early. Contract: 57, 58.
         """
-        self._state.consumed_event = event
+        self._model.consumed_event = event
         return True
 
     def get_input_consumed_event(self) -> int:
         """The event that was set, or 0."""
-        return self._state.consumed_event
+        return self._model.consumed_event
 
     # ---- execution ---------------------------------------------------------------------------------------
 
@@ -300,13 +222,13 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         The inputs are read when the work runs, not now, and at the addresses that are set now. Shape inputs,
         which live in host memory, are read now. Stream 0 works, and each context warns of it once. Contract: 54 to 61.
         """
-        request = execution.prepare(self, "enqueueV3", stream_handle, self._state.addresses)
+        request = self._request("enqueueV3", stream_handle, self._model.addresses)
         execution.check_addresses(request)
         self._check_in_flight(stream_handle)
-        if stream_handle == 0 and not self._warned:
+        if stream_handle == 0 and not self._model.has_warned:
             self._log.warning("default_stream")
-            self._warned = True
-        execution.enqueue(self, request)
+            self._model.has_warned = True
+        execution.enqueue(request)
         self._after_enqueue(stream_handle)
         return True
 
@@ -319,15 +241,18 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
         TensorRT does not check the length of the list and reads past its end; here a short list is refused.
         Addresses set with ``set_tensor_address`` play no part. Contract: 60.
         """
-        names = self._engine._names
+        names = self._model.engine.names
         if len(bindings) < len(names):
             raise Refused("short_bindings", given=len(bindings), count=len(names))
-        addresses = dict(zip(names, bindings, strict=False))
-        request = execution.prepare(self, "executeV2", 0, addresses)
+        request = self._request("executeV2", 0, dict(zip(names, bindings, strict=False)))
         execution.check_bindings(request)
-        execution.run_to_end(self, request)
+        execution.run_to_end(request)
         self._after_enqueue(0)
         return True
+
+    def _request(self, method: str, stream: int, addresses: dict[str, int]) -> execution.Request:
+        is_timed = self.profiler is not None
+        return execution.prepare(self._model, method, stream, addresses, self._log, is_timed)
 
     def _check_in_flight(self, stream: int) -> None:
         """Strict mode: two streams in one context at once are as undefined as two threads. Contract: 36, 37."""
@@ -338,14 +263,21 @@ class IExecutionContext(ContextExtras, WithErrorRecorder, NotConstructible):
             raise Refused("other_stream_busy", stream=stream, other=other)
 
     def _after_enqueue(self, stream: int) -> None:
+        device = self._model.engine.device
         if self._strict:
-            self._in_flight = stream, self._engine._device.pending(stream)
+            self._in_flight = stream, device.pending(stream)
         if self.profiler is not None and self.enqueue_emits_profile:
             try:
-                self._engine._device.wait(stream)
+                device.wait(stream)
             except Exception as error:
-                raise Refused("execution_failed", reason=execution.first_line(error)) from None
+                raise Refused("execution_failed", reason=first_line(error)) from None
             self.report_to_profiler()
 
     def __repr__(self) -> str:
-        return f"<reference IExecutionContext of '{self._engine.name}' (ONNX Runtime, not TensorRT)>"
+        return f"<reference IExecutionContext of '{self._model.engine.name}' (ONNX Runtime, not TensorRT)>"
+
+
+def make_context(engine: Facade, model: Context, log: Log, config: Facade | None) -> IExecutionContext:
+    """A new context. It keeps its engine alive."""
+    state = {"_engine": engine, "_model": model, "_log": log, "_runtime_config": config}
+    return made(IExecutionContext, **state, _busy=threading.RLock(), _strict=strict(), _in_flight=None)

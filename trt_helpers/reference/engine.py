@@ -3,70 +3,63 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
 
 import tensorrt_rtx as rtx
 
-from . import shapes
-from .bindings import InvalidDims, NotConstructible, checked, type_error
-from .context import IExecutionContext
-from .device import make_device
-from .engine_extras import EngineExtras
-from .execution import byte_size
-from .header import PlanHeader, Shape, TensorSpec
-from .output_shapes import OutputShapes
-from .refusal import Refused, refusing
-from .reporting import WithErrorRecorder
-from .runtime_config import IRuntimeConfig
-from .session import Sessions
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
+from . import model, shapes
+from .arguments import checked, setter_value, type_error
+from .builder import HostMemory
+from .context import IExecutionContext, make_context
+from .facade import Facade, InvalidDims, NotConstructible, WithErrorRecorder, made, refusing
+from .header import Shape, TensorSpec
+from .neutral import DEVICE_MEMORY_SIZE, NeutralEngine
+from .refusal import Refused
+from .reporting import Log
+from .runtime_config import (
+    EngineInspector,
+    IRuntimeConfig,
+    ISerializationConfig,
+    make_inspector,
+    make_runtime_config,
+    make_serialization_config,
+)
 
 Strategy = rtx.ExecutionContextAllocationStrategy
+_FORMAT_NAMES = {"FLOAT": "FP32", "HALF": "FP16"}
 
 
-class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
+class ICudaEngine(NeutralEngine, WithErrorRecorder, NotConstructible):
     """Stand-in for ``tensorrt.ICudaEngine``, made by ``Runtime.deserialize_cuda_engine``.
 
     Getters never raise for an unknown name: they log an ERROR and return a neutral value, as TensorRT's do
     (contract: 8). The engine keeps its runtime alive, and through it the logger.
     """
 
-    @classmethod
-    def _make(
-        cls, runtime: Runtime, header: PlanHeader, output_shapes: OutputShapes, sessions: Sessions, plan: object
-    ) -> ICudaEngine:
-        engine = object.__new__(cls)
-        engine._runtime = runtime
-        engine._log = runtime._log.copy()
-        engine._header = header
-        engine._plan = plan
-        engine._sessions = sessions
-        engine._device = make_device(sessions.device)
-        engine._specs = {spec.name: spec for spec in (*header.inputs, *header.outputs)}
-        engine._inputs = {spec.name: spec for spec in header.inputs}
-        engine._outputs = {spec.name: spec for spec in header.outputs}
-        engine._shape_inputs = [spec.name for spec in header.inputs if spec.is_shape_tensor]
-        engine._names = list(engine._specs)
-        engine._output_shapes = output_shapes
-        engine._forced_shapes = {}
-        return engine
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self._model.name
+
+    @property
+    def num_layers(self) -> int:
+        """Layers of the network before fusion; on a GPU those after it."""
+        return self._model.num_layers
 
     # ---- names -------------------------------------------------------------------------------------------
 
     @property
     def num_io_tensors(self) -> int:
         """Inputs and outputs, whatever the number of profiles. Contract: 7."""
-        return len(self._names)
+        return len(self._model.names)
 
     @checked
     @refusing("getIOTensorName", otherwise=None)
     def get_tensor_name(self, index: int) -> str | None:
         """The name of I/O tensor ``index``: inputs first, in network order. Out of range: None and an ERROR."""
-        if not 0 <= index < len(self._names):
-            raise Refused("tensor_index_out_of_range", index=index, count=len(self._names))
-        return self._names[index]
+        names = self._model.names
+        if not 0 <= index < len(names):
+            raise Refused("tensor_index_out_of_range", index=index, count=len(names))
+        return names[index]
 
     def __getitem__(self, index: int) -> str | None:
         """``engine[i]``: the i-th name; negative counts from the end. Past the end: IndexError.
@@ -77,15 +70,13 @@ class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
             index = operator.index(index)
         except TypeError:
             raise type_error(self, "__getitem__", (index,)) from None
-        index += len(self._names) if index < 0 else 0
-        if index >= len(self._names):
+        index += self.num_io_tensors if index < 0 else 0
+        if index >= self.num_io_tensors:
             raise IndexError("Out of bounds")
         return self.get_tensor_name(index)
 
-    def _spec(self, name: str) -> TensorSpec:
-        if name not in self._specs:
-            raise Refused("unknown_tensor", tensor=name)
-        return self._specs[name]
+    def _spec(self, name: str, method: str = "") -> TensorSpec:
+        return shapes.known(self._model, name)
 
     # ---- one tensor --------------------------------------------------------------------------------------
 
@@ -94,7 +85,7 @@ class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
     def get_tensor_mode(self, name: str) -> rtx.TensorIOMode:
         """INPUT or OUTPUT; NONE for an unknown name."""
         self._spec(name)
-        return rtx.TensorIOMode.INPUT if name in self._inputs else rtx.TensorIOMode.OUTPUT
+        return rtx.TensorIOMode.INPUT if name in self._model.inputs else rtx.TensorIOMode.OUTPUT
 
     @checked
     @refusing("getTensorDataType", otherwise=rtx.DataType.FLOAT)
@@ -124,15 +115,26 @@ class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
         """Whether ``infer_shapes`` reads its value."""
         return self._spec(name).is_shape_tensor
 
-    def _bytes(self, name: str, shape: Shape) -> int:
-        return byte_size(shape, getattr(rtx.DataType, self._specs[name].dtype).itemsize)
+    def _format_query(self, name: str, profile_index: int | None, method: str) -> TensorSpec:
+        """A query without a profile answers for profile 0, and warns if there are more. Contract: 11."""
+        spec, count = self._spec(name), self.num_optimization_profiles
+        if profile_index is None and count > 1:
+            self._log.warning("profile_0_only", count=count, method=method)
+        return spec
+
+    @checked
+    @refusing("getTensorFormatDesc", otherwise="")
+    def get_tensor_format_desc(self, name: str, profile_index: int | None = None) -> str:
+        """The format in words; ``''`` for an unknown name."""
+        dtype = self._format_query(name, profile_index, "getTensorFormatDesc").dtype
+        return f"Row major linear {_FORMAT_NAMES.get(dtype, dtype)} format (kLINEAR)"
 
     # ---- profiles ----------------------------------------------------------------------------------------
 
     @property
     def num_optimization_profiles(self) -> int:
         """At least 1, even for an engine without a dynamic dimension."""
-        return len(self._header.profiles)
+        return len(self._model.profiles)
 
     @checked
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[rtx.Dims]:
@@ -147,21 +149,9 @@ class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
     @refusing("getProfileShape", otherwise=(None, None, None))
     def _profile_shapes(self, name: str, profile_index: int) -> list[Shape]:
         self._spec(name)
-        if name not in self._inputs:
+        if name not in self._model.inputs:
             raise Refused("not_an_input", tensor=name)
-        count = len(self._header.profiles)
-        if not 0 <= profile_index < count:
-            raise Refused("profile_out_of_range", profile=profile_index, count=count)
-        return self._profile(name, profile_index)
-
-    def _profile(self, name: str, index: int) -> list[Shape]:
-        return self._header.profiles[index].get(name) or [self._specs[name].shape] * 3
-
-    def _forced(self, name: str, profile: int) -> Shape:
-        """See ``shapes.forced``; remembered, because every execution asks."""
-        if (name, profile) not in self._forced_shapes:
-            self._forced_shapes[name, profile] = shapes.forced(self, profile, name)
-        return self._forced_shapes[name, profile]
+        return self._model.profile(name, shapes.known_profile(self._model, profile_index))
 
     @checked
     def get_tensor_profile_values(self, name: int, profile_index: str) -> list[list[int]]:
@@ -170,12 +160,37 @@ class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
         Raises:
             RuntimeError: the tensor is not a shape input.
         """
-        index, tensor = name, profile_index
-        if 0 <= index < len(self._header.profiles) and tensor in self._header.profile_values[index]:
-            return [list(values) for values in self._header.profile_values[index][tensor]]
+        index, tensor, values = name, profile_index, self._model.profile_values
+        if 0 <= index < len(values) and tensor in values[index]:
+            return [list(three) for three in values[index][tensor]]
         raise RuntimeError("Binding index does not correspond to an input shape tensor.")
 
-    # ---- contexts ----------------------------------------------------------------------------------------
+    # ---- memory ------------------------------------------------------------------------------------------
+
+    @checked
+    @refusing("getEngineStat", otherwise=-1)
+    def get_engine_stat(self, stat: rtx.EngineStat = rtx.EngineStat.TOTAL_WEIGHTS_SIZE) -> int:
+        """Bytes of all weights; -1 for STRIPPED_WEIGHTS_SIZE, because the engine was not built without them."""
+        return self._model.output_shapes.weight_bytes if stat == rtx.EngineStat.TOTAL_WEIGHTS_SIZE else -1
+
+    @checked
+    @refusing("getDeviceMemorySizeForProfileV2", otherwise=0)
+    def get_device_memory_size_for_profile_v2(self, profile_index: int) -> int:
+        """``device_memory_size_v2`` for one profile; 0 and an ERROR if there is no such profile."""
+        shapes.known_profile(self._model, profile_index)
+        return DEVICE_MEMORY_SIZE
+
+    @property
+    def weight_streaming_budget_v2(self) -> int:
+        """Bytes of weights kept on the GPU: 0. Setting it is refused: it needs BuilderFlag.WEIGHT_STREAMING."""
+        return 0
+
+    @weight_streaming_budget_v2.setter
+    def weight_streaming_budget_v2(self, budget: int) -> None:
+        setter_value(self, "Handle", budget)
+        self._log.error("no_weight_streaming", method="setWeightStreamingBudgetV2")
+
+    # ---- objects made from the engine ----------------------------------------------------------------------
 
     def create_execution_context(self, *args: object, **kwargs: object) -> IExecutionContext:
         """A new context on profile 0. It keeps the engine alive. Contract: 31, 72, 79.
@@ -193,9 +208,38 @@ class ICudaEngine(EngineExtras, WithErrorRecorder, NotConstructible):
         fits = names != ["strategy"] if is_config else isinstance(given, Strategy) and names != ["runtime_config"]
         if len(values) > 1 or not known or not fits:
             raise type_error(self, "create_execution_context", args, kwargs)
-        if isinstance(given, IRuntimeConfig):
-            return IExecutionContext._make(self, given.get_execution_context_allocation_strategy(), given)
-        return IExecutionContext._make(self, given or Strategy.STATIC, None)
+        strategy = given.get_execution_context_allocation_strategy() if isinstance(given, IRuntimeConfig) else given
+        context = model.Context(self._model, strategy or Strategy.STATIC)
+        return make_context(self, context, self._log.copy(), given if isinstance(given, IRuntimeConfig) else None)
+
+    @refusing("serialize", otherwise=None)
+    def serialize(self) -> HostMemory | None:
+        """The plan that the engine was made from, byte for byte; None if its copy on disk was lost."""
+        try:
+            return HostMemory(self._model.plan.read())
+        except OSError as error:
+            raise Refused("plan_copy_lost", reason=error) from None
+
+    def create_serialization_config(self) -> ISerializationConfig:
+        """Flags for ``serialize_with_config``."""
+        return make_serialization_config()
+
+    def serialize_with_config(self, config: ISerializationConfig) -> HostMemory | None:
+        """As ``serialize``: a plan of this lane has nothing that a flag could leave out."""
+        return self.serialize()
+
+    def create_runtime_config(self) -> IRuntimeConfig:
+        """Settings for ``create_execution_context(runtime_config)``."""
+        return make_runtime_config()
+
+    def create_engine_inspector(self) -> EngineInspector:
+        """Names the nodes of the graph."""
+        return make_inspector(self._model, self._log.copy())
 
     def __repr__(self) -> str:
         return f"<reference ICudaEngine '{self.name}' (ONNX Runtime, not TensorRT)>"
+
+
+def make_engine(runtime: Facade, loaded: model.Engine, log: Log) -> ICudaEngine:
+    """The engine of a loaded plan. It keeps its runtime alive."""
+    return made(ICudaEngine, _runtime=runtime, _model=loaded, _log=log)

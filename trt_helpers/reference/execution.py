@@ -1,14 +1,12 @@
 """What happens at ``execute_async_v3`` and ``execute_v2``: the checks in TensorRT's order, then the work.
 
-Contract: B-7 (rules 54 to 65), B-9 (70, 71), B-10.
+Contract: 54 to 65, 70, 71.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorrt_rtx as rtx
@@ -17,19 +15,23 @@ from . import allocators
 from .device import first_line
 from .graph import ShapesDisagree
 from .header import Shape
+from .model import Context
 from .refusal import Refused
+from .reporting import Log
 from .session import Buffer
-
-if TYPE_CHECKING:
-    from .context import IExecutionContext
+from .shapes import shape_values
 
 USER_MANAGED = rtx.ExecutionContextAllocationStrategy.USER_MANAGED
 
 
 @dataclass
 class Request:
-    """One execution, as it was when it was enqueued: later changes to the context do not reach it."""
+    """One execution, as it was when it was enqueued: later changes to the context do not reach it.
 
+    ``log`` gets what goes wrong later, ``is_timed`` asks for the time that it takes.
+    """
+
+    context: Context
     method: str
     stream: int
     inputs: dict[str, Shape]
@@ -37,29 +39,39 @@ class Request:
     outputs: dict[str, Shape]
     addresses: dict[str, int]
     allocators: dict[str, rtx.IOutputAllocator]
+    log: Log
+    is_timed: bool
+
+    @property
+    def unsized(self) -> list[str]:
+        """Outputs whose size depends on the data."""
+        return [name for name, shape in self.outputs.items() if -1 in shape]
 
 
 # ---- the checks --------------------------------------------------------------------------------------------
 
 
-def prepare(context: IExecutionContext, method: str, stream: int, addresses: Mapping[str, int]) -> Request:
+def prepare(
+    context: Context, method: str, stream: int, addresses: Mapping[str, int], log: Log, is_timed: bool
+) -> Request:
     """A request that may run.
 
     Raises:
         Refused: a shape is missing, there is no memory to work in, or the shapes contradict each other.
     """
-    unset = context._unset()
+    unset = context.unset()
     if unset:
         raise Refused("shapes_not_specified", tensors=", ".join(unset))
-    if context._strategy == USER_MANAGED and not context._state.device_memory:
+    if context.strategy == USER_MANAGED and not context.device_memory:
         raise Refused("no_device_memory")
     addresses = dict(addresses)
     try:
-        inputs, values = context._input_shapes(), context._shape_values(addresses)
-        outputs = context.engine._output_shapes.of(inputs, values)
+        inputs, values = context.input_shapes(), shape_values(context, addresses)
+        outputs = context.engine.output_shapes.of(inputs, values)
     except ShapesDisagree as error:
         raise Refused("shapes_disagree", reason=error) from None
-    return Request(method, stream, inputs, values, outputs, addresses, dict(context._state.allocators))
+    places = addresses, dict(context.allocators)
+    return Request(context, method, stream, inputs, values, outputs, *places, log.copy(), is_timed)
 
 
 def check_addresses(request: Request) -> None:
@@ -89,89 +101,85 @@ def check_bindings(request: Request) -> None:
 # ---- the work ----------------------------------------------------------------------------------------------
 
 
-def enqueue(context: IExecutionContext, request: Request) -> None:
+def enqueue(request: Request) -> None:
     """Put a request on its stream.
 
     Raises:
         Refused: no such stream or event, an allocator gave no memory, or (only if something had to be waited
             for) the execution failed.
     """
-    device, event = context.engine._device, context._state.consumed_event
+    device, event = request.context.engine.device, request.context.consumed_event
     device.check(request.stream, event)
-    unsized = [name for name, shape in request.outputs.items() if -1 in shape]
-    for name, allocator in request.allocators.items():
-        if name not in unsized:
-            _allocate(context, request, name, allocator)
-    if unsized:
-        _run_and_deliver(context, request, unsized)
+    _allocate_sized(request)
+    if request.unsized:
+        _run_and_deliver(request)
     else:
-        device.submit(_work(context, request), request.stream)
+        device.submit(_work(request), request.stream)
     if event:
         device.record(event, request.stream)
 
 
-def run_to_end(context: IExecutionContext, request: Request) -> None:
+def run_to_end(request: Request) -> None:
     """Execute and wait. A failure is this caller's alone: the stream stays usable for others.
 
     Raises:
         Refused: as ``enqueue``, or the execution failed.
     """
-    unsized = [name for name, shape in request.outputs.items() if -1 in shape]
-    for name, allocator in request.allocators.items():
-        if name not in unsized:
-            _allocate(context, request, name, allocator)
-    context.engine._device.drain(request.stream)
+    _allocate_sized(request)
+    request.context.engine.device.drain(request.stream)
     try:
-        _complete(context, request, unsized)
+        _complete(request)
     except Exception as error:
         raise _refusal(error) from None
 
 
-def _allocate(context: IExecutionContext, request: Request, name: str, allocator: rtx.IOutputAllocator) -> None:
-    """Ask for memory and tell the shape; both happen before the call returns, and at every call."""
-    shape = request.outputs[name]
-    size = allocators.round_up(context.engine._bytes(name, shape))
-    current = request.addresses.get(name, 0)
-    request.addresses[name] = allocators.ask(allocator, name, current, size, request.stream)
-    allocators.tell(allocator, name, shape)
+def _allocate_sized(request: Request) -> None:
+    """Ask allocators for memory and tell the shapes that are known; before the call returns, and at every call."""
+    for name, allocator in request.allocators.items():
+        shape = request.outputs[name]
+        if -1 not in shape:
+            size = allocators.round_up(request.context.engine.num_bytes(name, shape))
+            current = request.addresses.get(name, 0)
+            request.addresses[name] = allocators.ask(allocator, name, current, size, request.stream)
+            allocators.tell(allocator, name, shape)
 
 
-def _run(context: IExecutionContext, request: Request, unsized: list[str]) -> dict:
+def _run(request: Request) -> dict:
     """Run; take the time if anybody wants to know it."""
-    engine = context.engine
-    inputs = [_buffer(engine, name, shape, request) for name, shape in request.inputs.items()]
-    outputs = [_buffer(engine, n, shape, request) for n, shape in request.outputs.items() if n not in unsized]
-    stop = engine._device.stopwatch(request.stream) if context.profiler is not None else None
-    values = engine._sessions.run(inputs, outputs, unsized, request.stream)
-    context._last_run_ms = stop() if stop else None
+    engine, unsized = request.context.engine, request.unsized
+    inputs = [_buffer(request, name, shape) for name, shape in request.inputs.items()]
+    outputs = [_buffer(request, name, shape) for name, shape in request.outputs.items() if name not in unsized]
+    stop = engine.device.stopwatch(request.stream) if request.is_timed else None
+    values = engine.sessions.run(inputs, outputs, unsized, request.stream)
+    request.context.last_run_ms = stop() if stop else None
     return values
 
 
-def _buffer(engine: object, name: str, shape: Shape, request: Request) -> Buffer:
-    spec = engine._specs[name]
+def _buffer(request: Request, name: str, shape: Shape) -> Buffer:
+    engine = request.context.engine
+    spec = engine.specs[name]
     # execute_v2 takes 0 for an empty input, ONNX Runtime does not; no byte of it is read.
-    address = request.addresses[name] or engine._device.somewhere()
+    address = request.addresses[name] or engine.device.somewhere()
     if name in request.values:
         address = request.values[name].ctypes.data
     return Buffer(name, spec.onnx_type, shape, address, on_host=spec.is_shape_tensor)
 
 
-def _work(context: IExecutionContext, request: Request) -> Callable[[], None]:
+def _work(request: Request) -> Callable[[], None]:
     """The piece of work for the stream. What fails is logged at once and stays the stream's error."""
-    log = context._log.copy()
 
     def work() -> None:
         try:
-            _run(context, request, [])
+            _run(request)
         except Exception as error:
-            if context.engine._device.name == "cpu":  # on CUDA the caller is still there to be told
-                log.error("execution_failed", method=request.method, reason=first_line(error))
+            if request.context.engine.device.name == "cpu":  # on CUDA the caller is still there to be told
+                request.log.error("execution_failed", method=request.method, reason=first_line(error))
             raise
 
     return work
 
 
-def _run_and_deliver(context: IExecutionContext, request: Request, unsized: list[str]) -> None:
+def _run_and_deliver(request: Request) -> None:
     """Run and wait. For outputs whose size depends on the data: ask the allocators, copy, tell the shapes.
 
     Their shape has to be known before the call returns (contract: 70, 71), so this call waits for the stream.
@@ -181,11 +189,11 @@ def _run_and_deliver(context: IExecutionContext, request: Request, unsized: list
 
     def work() -> None:
         try:
-            _complete(context, request, unsized)
+            _complete(request)
         except Exception as error:  # the caller is waiting and gets it; the stream stays usable
             failed.append(error)
 
-    device = context.engine._device
+    device = request.context.engine.device
     device.submit(work, request.stream)
     try:
         device.wait(request.stream)
@@ -199,22 +207,17 @@ def _refusal(error: Exception) -> Refused:
     return error if isinstance(error, Refused) else Refused("execution_failed", reason=first_line(error))
 
 
-def _complete(context: IExecutionContext, request: Request, unsized: list[str]) -> None:
+def _complete(request: Request) -> None:
     """Run, and hand out what the run has sized."""
-    for name, value in _run(context, request, unsized).items():
-        _deliver(context, request, name, value)
+    for name, value in _run(request).items():
+        _deliver(request, name, value)
 
 
-def _deliver(context: IExecutionContext, request: Request, name: str, value: object) -> None:
-    allocator, shape = request.allocators[name], tuple(value.shape())
-    size = context.engine._bytes(name, shape)
+def _deliver(request: Request, name: str, value: object) -> None:
+    allocator, shape, engine = request.allocators[name], tuple(value.shape()), request.context.engine
+    size = engine.num_bytes(name, shape)
     current = request.addresses.get(name, 0)
     address = allocators.ask(allocator, name, current, allocators.round_up(size), request.stream)
     if size:
-        context.engine._device.copy(address, value.data_ptr(), size, request.stream)
+        engine.device.copy(address, value.data_ptr(), size, request.stream)
     allocators.tell(allocator, name, shape)
-
-
-def byte_size(shape: Shape, itemsize: float) -> int:
-    """Bytes of a tensor; ``itemsize`` is 0.5 for 4-bit types."""
-    return math.ceil(math.prod(shape) * itemsize)

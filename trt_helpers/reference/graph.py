@@ -147,11 +147,11 @@ def _inferred_symbolically(asked: onnx.ModelProto) -> onnx.ModelProto:
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
     inference = SymbolicShapeInference(int_max=2**31 - 1, auto_merge=True, guess_output_rank=False, verbose=0)
-    inference._preprocess(asked)
+    inference._preprocess(asked)  # noqa: SLF001 (it has no other way in)
     complete = False
     while inference.run_:
-        complete = inference._infer_impl()
-    inference._update_output_from_vi()
+        complete = inference._infer_impl()  # noqa: SLF001
+    inference._update_output_from_vi()  # noqa: SLF001
     if not complete:
         raise ValueError("it came to no end")
     return inference.out_mp_

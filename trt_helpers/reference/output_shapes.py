@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -121,8 +120,3 @@ def _settle(spec: TensorSpec, inferred: Shape, sizes: dict[str, int]) -> Shape:
             size = inferred[axis]
         settled.append(size)
     return tuple(settled)
-
-
-def volume(shape: Shape) -> int:
-    """The number of elements; 1 for a scalar."""
-    return math.prod(shape)

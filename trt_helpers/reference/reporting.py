@@ -14,7 +14,7 @@ _CODE = re.compile(r"Error Code (\d+):")
 
 
 class Log:
-    """What a runtime, an engine or a context reports with. Contract: B-1, A.6.
+    """What a runtime, an engine or a context reports with. Contract: 1.
 
     Parameters:
         logger: the runtime's logger.
@@ -50,23 +50,3 @@ class Log:
     def _log(self, severity: Severity, line: str) -> None:
         with suppress(Exception):  # a logger must not raise; one that does must not change what a call returns
             self.logger.log(severity, line)
-
-
-class WithErrorRecorder:
-    """The member ``error_recorder`` of runtimes, engines, contexts and inspectors."""
-
-    _log: Log
-
-    @property
-    def error_recorder(self) -> rtx.IErrorRecorder | None:
-        """Gets the errors instead of the logger; None (default) gives them back to the logger.
-
-        It is handed on, once, to every object made from here later: runtime to engine, engine to context.
-        """
-        return self._log.recorder
-
-    @error_recorder.setter
-    def error_recorder(self, recorder: rtx.IErrorRecorder | None) -> None:
-        if recorder is not None and not isinstance(recorder, rtx.IErrorRecorder):
-            raise TypeError(f"(): incompatible function arguments. Invoked with: {self!r}, {recorder!r}")
-        self._log.recorder = recorder

@@ -7,19 +7,21 @@ from collections.abc import Iterator
 import tensorrt_rtx as rtx
 import torch
 
-from . import plan, session
-from .bindings import Fixed, Reference, Setting, WriteOnly, checked, setter_value, type_error
+from . import model, plan, session
+from .arguments import setter_value, type_error
 from .device import first_line
-from .engine import ICudaEngine
+from .engine import ICudaEngine, make_engine
+from .facade import Facade, WithErrorRecorder, WriteOnly, refusing
+from .neutral import NeutralRuntime
 from .output_shapes import OutputShapes
 from .plan_copy import PlanCopy
-from .refusal import Refused, refusing
-from .reporting import Log, WithErrorRecorder
+from .refusal import Refused
+from .reporting import Log
 
 _CHUNK = 16 << 20
 
 
-class Runtime(WithErrorRecorder, Reference):
+class Runtime(NeutralRuntime, WithErrorRecorder, Facade):
     """Stand-in for ``tensorrt.Runtime``: deserialises plans that this package's ``Builder`` made.
 
     Parameters:
@@ -36,16 +38,6 @@ class Runtime(WithErrorRecorder, Reference):
         self._log = Log(logger)
 
     # ---- settings ------------------------------------------------------------------------------------------
-
-    num_DLA_cores = Fixed(0, "No DLA here.")
-    engine_header_size = Fixed(64, "Bytes that ``get_engine_validity`` of TensorRT-RTX needs.")
-    temporary_directory = Setting("CString", None, "Where TensorRT may write temporary files; accepted.")
-    tempfile_control_flags = Setting("int", 3, "A bit mask of ``TempfileControlFlag``; accepted.")
-    engine_host_code_allowed = Setting("bool", False, "Plans of this lane hold no code; accepted.")
-    defer_weights_loading = Setting("bool", False, "TensorRT-RTX only; accepted.")
-    dla_workspace_allocation_strategy = Setting(
-        "rtx.DLAWorkspaceAllocationStrategy", rtx.DLAWorkspaceAllocationStrategy.DEFAULT, "Accepted."
-    )
 
     def _keep_allocator(self, allocator: rtx.IGpuAllocator | None) -> None:
         self._gpu_allocator = allocator
@@ -69,7 +61,7 @@ class Runtime(WithErrorRecorder, Reference):
     @property
     def max_threads(self) -> int:
         """At least 1. A refused value raises nothing: it is logged, and the old one stays."""
-        return self.__dict__.get("_max_threads", 1)
+        return vars(self).get("_max_threads", 1)
 
     @max_threads.setter
     def max_threads(self, value: int) -> None:
@@ -122,7 +114,8 @@ class Runtime(WithErrorRecorder, Reference):
         except Exception as error:  # ONNX Runtime and protobuf raise many types of their own
             reason = f"ONNX Runtime cannot load its graph: {first_line(error)}"
             raise Refused("plan_damaged", reason=reason) from None
-        return ICudaEngine._make(self, parts.header, output_shapes, sessions, PlanCopy(data))
+        engine = model.Engine(parts.header, output_shapes, sessions, PlanCopy(data))
+        return make_engine(self, engine, self._log.copy())
 
     def get_engine_validity(self, buffer: object) -> tuple[rtx.EngineValidity, int]:
         """Whether a plan can run here, and a bit mask of ``EngineInvalidityDiagnostics``. TensorRT-RTX only.
@@ -139,12 +132,6 @@ class Runtime(WithErrorRecorder, Reference):
         except plan.PlanError:
             return rtx.EngineValidity.INVALID, int(rtx.EngineInvalidityDiagnostics.MALFORMED_ENGINE)
         return rtx.EngineValidity.VALID, 0
-
-    @checked
-    @refusing("loadRuntime", otherwise=None)
-    def load_runtime(self, path: str) -> Runtime | None:
-        """None and an ERROR: there is no other runtime to load."""
-        raise Refused("load_runtime", path=path)
 
     def get_plugin_registry(self) -> rtx.IPluginRegistry:
         """TensorRT-RTX's own registry."""

@@ -6,29 +6,17 @@ import json
 
 import tensorrt_rtx as rtx
 
-from .bindings import NotConstructible, Setting, checked
-from .reporting import WithErrorRecorder
+from .arguments import checked
+from .facade import NotConstructible, Setting, WithErrorRecorder, made
+from .model import Engine
+from .neutral import NeutralRuntimeConfig
+from .reporting import Log
 
 Strategy = rtx.ExecutionContextAllocationStrategy
 
 
-class IRuntimeConfig(NotConstructible):
+class IRuntimeConfig(NeutralRuntimeConfig, NotConstructible):
     """Stand-in for ``tensorrt.IRuntimeConfig``, made by ``engine.create_runtime_config()``."""
-
-    cuda_graph_strategy = Setting(
-        "rtx.CudaGraphStrategy", rtx.CudaGraphStrategy.DISABLED, "TensorRT-RTX only; accepted."
-    )
-    dynamic_shapes_kernel_specialization_strategy = Setting(
-        "rtx.DynamicShapesKernelSpecializationStrategy",
-        rtx.DynamicShapesKernelSpecializationStrategy.LAZY,
-        "TensorRT-RTX only; accepted.",
-    )
-
-    @classmethod
-    def _make(cls) -> IRuntimeConfig:
-        config = object.__new__(cls)
-        config._strategy = Strategy.STATIC
-        return config
 
     @checked
     def set_execution_context_allocation_strategy(
@@ -46,10 +34,6 @@ class ISerializationConfig(NotConstructible):
     """Stand-in for ``tensorrt.ISerializationConfig``: flags that a plan of this lane has no use for."""
 
     flags = Setting("int", 0, "A bit mask, ``1 << int(flag)``.")
-
-    @classmethod
-    def _make(cls) -> ISerializationConfig:
-        return object.__new__(cls)
 
     @checked
     def set_flag(self, flag: rtx.SerializationFlag) -> bool:
@@ -76,17 +60,10 @@ class EngineInspector(WithErrorRecorder, NotConstructible):
         "rtx.IExecutionContext", None, "Accepted; nothing here depends on the shapes of a context."
     )
 
-    @classmethod
-    def _make(cls, engine: object) -> EngineInspector:
-        inspector = object.__new__(cls)
-        inspector._engine = engine
-        inspector._log = engine._log.copy()
-        return inspector
-
     @checked
     def get_layer_information(self, layer_index: int, format: rtx.LayerInformationFormat) -> str:  # noqa: A002
         """The name of one node, as text or as JSON; ``""`` and an ERROR if there is none."""
-        layers = self._engine._output_shapes.layers
+        layers = self._model.output_shapes.layers
         if not 0 <= layer_index < len(layers):
             self._log.error("layer_index_out_of_range", index=layer_index, count=len(layers))
             return ""
@@ -96,7 +73,22 @@ class EngineInspector(WithErrorRecorder, NotConstructible):
     @checked
     def get_engine_information(self, format: rtx.LayerInformationFormat) -> str:  # noqa: A002
         """The names of all nodes and I/O tensors, as text or as JSON."""
-        layers, bindings = self._engine._output_shapes.layers, self._engine._names
+        layers, bindings = self._model.output_shapes.layers, self._model.names
         if format == rtx.LayerInformationFormat.JSON:
             return json.dumps({"Layers": layers, "Bindings": bindings}, indent=2)
         return "\n".join(["Layers:", *layers, "", "Bindings:", *bindings, ""])
+
+
+def make_runtime_config() -> IRuntimeConfig:
+    """One with nothing set."""
+    return made(IRuntimeConfig, _strategy=Strategy.STATIC)
+
+
+def make_serialization_config() -> ISerializationConfig:
+    """One with no flag set."""
+    return made(ISerializationConfig)
+
+
+def make_inspector(engine: Engine, log: Log) -> EngineInspector:
+    """The inspector of an engine."""
+    return made(EngineInspector, _model=engine, _log=log)

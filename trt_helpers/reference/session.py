@@ -86,7 +86,7 @@ class Sessions:
         session = ort.InferenceSession(onnx, options, providers=providers)
         # It keeps the model's bytes in case a provider fails and others are tried: the weights once more in memory.
         session.disable_fallback()
-        session._model_bytes = None
+        session._model_bytes = None  # noqa: SLF001
         return session
 
     def check(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:

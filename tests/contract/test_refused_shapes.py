@@ -1,4 +1,4 @@
-"""B-4: shapes that set_input_shape refuses."""
+"""Shapes that set_input_shape refuses (rules 24 to 30)."""
 
 from tests.contract.support import LARGE, RELU, SHARED, SMALL, address, context, execute, tensor
 from trt_helpers import lane

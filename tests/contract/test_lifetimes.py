@@ -1,4 +1,4 @@
-"""B-11: who keeps whom alive."""
+"""Who keeps whom alive (rules 77 to 79)."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""B-3: shapes before and after they are set."""
+"""Shapes before and after they are set (rules 12 to 23)."""
 
 import pytest
 import torch

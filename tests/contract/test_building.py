@@ -1,4 +1,4 @@
-"""B-12: the build-time rules that the course uses. In every lane the parser and the builder are NVIDIA's."""
+"""The build-time rules that the course uses. In every lane the parser and the builder are NVIDIA's (rules 80 to 89)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""B-9: output allocators, and outputs whose size depends on the data."""
+"""Output allocators, and outputs whose size depends on the data (rules 15 to 71)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the reference classes share with NVIDIA's Python bindings: argument checks, ``Dims``, missing members."""
+"""How arguments are converted: as pybind11 does it for NVIDIA's bindings, with its own words for what does not fit."""
 
 from __future__ import annotations
 
@@ -6,45 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorrt_rtx as rtx
 
 MAX_DIMS = rtx.Dims.MAX_DIMS
-_MODULE = "tensorrt_rtx_bindings.tensorrt_rtx"
 
 # A C++ size_t: an address, a stream, an event. Where a method says plain ``int`` the C++ type is int32.
 Handle = int
-
-
-class InvalidDims(rtx.Dims):
-    """What TensorRT returns for a shape it does not know: a ``Dims`` with -1 dimensions.
-
-    It has no length (``ValueError``), no elements (``IndexError``) and equals nothing. Contract: A.6, 8.
-    """
-
-    def __len__(self) -> int:
-        raise ValueError("__len__() should return >= 0")
-
-    def __getitem__(self, index: object) -> int:
-        raise IndexError("Out of bounds")
-
-    def __setitem__(self, index: object, value: object) -> None:
-        raise IndexError("Out of bounds")
-
-    def __iter__(self):
-        raise ValueError("__len__() should return >= 0")
-
-    def __eq__(self, other: object) -> bool:
-        return False
-
-    __hash__ = None
-
-    def __repr__(self) -> str:
-        return "<invalid Dims>"
-
-
-def dims_text(shape: Sequence[int]) -> str:
-    """A shape as TensorRT's log writes it: ``[9,4]``."""
-    return "[" + ",".join(str(d) for d in shape) + "]"
 
 
 # ---- conversions, as pybind11 does them; each raises TypeError or OverflowError --------------------------
@@ -108,7 +76,7 @@ def _instance_of(name: str) -> Callable:
     wanted = getattr(rtx, name)
 
     def convert(value: object) -> object:
-        stands_in = isinstance(value, Reference) and type(value).__name__ == name
+        stands_in = type(value).__name__ == name and type(value).__module__.startswith(f"{__package__}.")
         if value is not None and not stands_in and not isinstance(value, wanted):
             raise TypeError
         return value
@@ -149,7 +117,7 @@ def converter(annotation: str) -> Callable:
 # ---- members --------------------------------------------------------------------------------------------------
 
 
-def _nvidia_class(instance: object, member: str) -> type | None:
+def nvidia_class(instance: object, member: str) -> type | None:
     """The class of the bindings that ``instance`` stands for, if it has this member."""
     for cls in type(instance).__mro__:
         real = getattr(rtx, cls.__name__, None)
@@ -160,7 +128,7 @@ def _nvidia_class(instance: object, member: str) -> type | None:
 
 def signatures(instance: object, name: str) -> str:
     """A method's signatures, numbered, from NVIDIA's docstring."""
-    real = getattr(_nvidia_class(instance, name), name, None)
+    real = getattr(nvidia_class(instance, name), name, None)
     lines = [line for line in (getattr(real, "__doc__", "") or "").splitlines() if f"{name}(self" in line]
     found = [line.lstrip("0123456789. ").removeprefix(name) for line in lines]
     return "\n".join(f"    {i}. {text}" for i, text in enumerate(found, 1))
@@ -199,40 +167,6 @@ def checked(method: Callable) -> Callable:
     return wrapper
 
 
-class Setting:
-    """A member that may be set and read back, and changes nothing here: ONNX Runtime has nothing behind it."""
-
-    def __init__(self, annotation: str, default: object, doc: str) -> None:
-        self._convert, self._default, self.__doc__ = converter(annotation), default, doc
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name, self._slot = name, f"_setting_{name}"
-
-    def __get__(self, instance: object, owner: type | None = None) -> object:
-        return self if instance is None else getattr(instance, "__dict__", {}).get(self._slot, self._default)
-
-    def __set__(self, instance: object, value: object) -> None:
-        try:
-            instance.__dict__[self._slot] = self._convert(value)
-        except (TypeError, OverflowError):
-            raise type_error(instance, "", (value,)) from None
-
-
-class WriteOnly(property):
-    """A member that may be set and not be read, as the bindings have two."""
-
-    def __init__(self, annotation: str, setter: Callable, doc: str) -> None:
-        converter(annotation)  # an annotation that is not known fails now, not when somebody sets the member
-        super().__init__(None, lambda self, value: setter(self, setter_value(self, annotation, value)), doc=doc)
-
-
-class Fixed(property):
-    """A read-only member with one value for all engines or contexts of this lane."""
-
-    def __init__(self, value: object, doc: str) -> None:
-        super().__init__(lambda _: value, doc=doc)
-
-
 def setter_value(instance: object, annotation: str, value: object) -> object:
     """The converted value for a hand-written property setter."""
     try:
@@ -241,42 +175,23 @@ def setter_value(instance: object, annotation: str, value: object) -> object:
         raise type_error(instance, "", (value,)) from None
 
 
-class Reference:
-    """Base of all stand-ins: like the bindings' classes they have the members they have, and no others."""
+def shape(instance: object, name: object, value: object) -> tuple[int, ...]:
+    """The shape argument of ``set_input_shape`` as a tuple of ints, refused the way the bindings refuse it.
 
-    # NVIDIA's own deprecated ``with`` support: it warns and does nothing else.
-    __enter__ = rtx.common_enter
-    __exit__ = rtx.common_exit
+    Tuples and lists go through int32 one by one, ``Dims`` and other sequences as a whole. Contract: 3.
 
-    def __setattr__(self, name: str, value: object) -> None:
-        """A misspelt setting is an AttributeError, not a new attribute that nobody reads."""
-        if not name.startswith("_"):
-            member = getattr(type(self), name, None)
-            if member is None:
-                self.__getattr__(name)
-            if not hasattr(member, "__set__") or isinstance(member, property) and member.fset is None:
-                raise AttributeError(f"property of '{type(self).__name__}' object has no setter")
-        object.__setattr__(self, name, value)
-
-    def __getattr__(self, name: str) -> object:
-        """Members that TensorRT removed keep its own text; members that we do not offer say so."""
-        if name == "__del__":
-            # The bindings have this method; Python must not call it at the end of an object, so it is found here.
-            return functools.partial(_nothing, self)
-        interface = type(self).__name__
-        if isinstance(getattr(type(self), name, None), property):
-            raise AttributeError(f"property of '{interface}' object has no getter")
-        if not name.startswith("_") and _nvidia_class(self, name):
-            raise AttributeError(f"{interface}.{name} is not in the reference lane: it needs TensorRT on a GPU")
-        raise AttributeError(f"'{_MODULE}.{interface}' object has no attribute '{name}'")
+    Raises:
+        TypeError: no sequence. RuntimeError: not integers, or more than 8.
+    """
+    is_shape = isinstance(value, Sequence | rtx.Dims | np.ndarray) and not isinstance(value, str | bytes)
+    if not isinstance(name, str | bytes) or not is_shape:
+        raise type_error(instance, "set_input_shape", (name, value))
+    if len(value) > MAX_DIMS:
+        raise RuntimeError("The number of input dims exceeds the maximum allowed number of dimensions")
+    return tuple(_as_int32(size) for size in value)
 
 
-class NotConstructible(Reference):
-    """A class that only TensorRT hands out, as the bindings have it."""
-
-    def __init__(self) -> None:
-        raise TypeError(f"{_MODULE}.{type(self).__name__}: No constructor defined!")
-
-
-def _nothing(_: object) -> None:
-    """What ``__del__`` does. NVIDIA's also warns that it is deprecated."""
+def _as_int32(size: object) -> int:
+    if not hasattr(size, "__index__") or not -(2**31) <= int(size) < 2**31:
+        raise RuntimeError(f"Unable to cast Python instance of type {type(size)} to C++ type 'int'")
+    return int(size)

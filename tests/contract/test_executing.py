@@ -1,4 +1,4 @@
-"""B-7: executing."""
+"""Executing (rules 54 to 65)."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""B-8: tensors without elements."""
+"""Tensors without elements (rules 66 to 69)."""
 
 import pytest
 import torch

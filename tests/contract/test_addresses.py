@@ -1,4 +1,4 @@
-"""B-6: addresses."""
+"""Addresses (rules 44 to 53)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""B-2: names and what the engine says about its tensors."""
+"""Names and what the engine says about its tensors (rules 6 to 11)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""B-5: optimization profiles."""
+"""Optimization profiles (rules 31 to 43)."""
 
 import pytest
 

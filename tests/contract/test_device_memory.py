@@ -1,4 +1,4 @@
-"""B-10: the memory that a context works in."""
+"""The memory that a context works in (rules 72 to 76)."""
 
 import torch
 

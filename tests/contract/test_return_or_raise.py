@@ -1,4 +1,4 @@
-"""B-1: what returns False, what raises, what is a TypeError."""
+"""What returns False, what raises, what is a TypeError (rules 1 to 5)."""
 
 import mmap
 
