@@ -23,10 +23,10 @@ PROFILE = th.Profile({name: ((1, 8), (1, 16), (8, 128)) for name in NAMES})
 
 def bare(engine, tensors: dict[str, torch.Tensor]):
     """A function that runs ONNX Runtime's IO binding and nothing else."""
-    session, specs = engine._sessions._session(0), engine._specs
+    session, specs = engine._model.sessions._session(0), engine._model.specs
     binding = session.io_binding()
     for name, tensor in tensors.items():
-        bind = binding.bind_input if name in engine._inputs else binding.bind_output
+        bind = binding.bind_input if name in engine._model.inputs else binding.bind_output
         bind(name, "cpu", 0, specs[name].onnx_type, tuple(tensor.shape), tensor.data_ptr())
     return lambda: session.run_with_iobinding(binding)
 
@@ -35,7 +35,7 @@ def through_context(engine, tensors: dict[str, torch.Tensor]):
     """A function that runs the same request through an execution context."""
     context, stream = engine.create_execution_context(), th.Stream()
     for name, tensor in tensors.items():
-        if name in engine._inputs:
+        if name in engine._model.inputs:
             assert context.set_input_shape(name, tuple(tensor.shape))
         assert context.set_tensor_address(name, tensor.data_ptr())
 

@@ -12,8 +12,11 @@ pass over the bytes and no copy of them.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import tensorrt_rtx as rtx
@@ -131,9 +134,23 @@ def _check_kind(data: memoryview) -> None:
 def _has_wrong_length(rtx_plan: memoryview) -> bool:
     """Whether NVIDIA's own runtime misses bytes, or finds too many: it looks at that before it looks for a GPU."""
     heard = _Listener()
-    rtx.Runtime(heard).deserialize_cuda_engine(rtx_plan)
+    with _no_collection():
+        rtx.Runtime(heard).deserialize_cuda_engine(rtx_plan)
     marks = ("plan.header.size == blobSize", "bufferSize >= minBufferSize")
     return any(mark in line for line in heard.lines for mark in marks)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Nothing is collected meanwhile. NVIDIA's library tells a second logger that it is one while it holds a lock, and
+    a builder that Python frees inside that call waits for the same lock: for ever."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Listener(rtx.ILogger):
