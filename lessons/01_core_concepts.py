@@ -271,7 +271,8 @@ second.execute_async_v3(stream.handle)
 # ## What a plan is good for
 #
 # By hand the way from ONNX to an engine took a dozen calls, four of them with a result to check. The helpers make these
-# calls and check each result; read them in `trt_helpers/engine.py`. `save_plan` writes a file whole or not at all:
+# calls and check each result; read them in `trt_helpers/building/plan.py` and `trt_helpers/engine.py`. `save_plan`
+# writes a file whole or not at all:
 
 # %%
 import tempfile
@@ -357,7 +358,7 @@ f"largest logit {expected.max().item():.1f}, largest difference below 0.05"
 
 # %% [markdown]
 # Those are the calls that `th.infer` makes. It adds what no address can show to TensorRT: that the tensors have the
-# right dtype, device and memory layout (`trt_helpers/execution.py`).
+# right dtype, device and memory layout (`trt_helpers/execution.py`, `trt_helpers/binding.py`).
 
 # %%
 again = th.infer(context, inputs)["logits"]

@@ -14,7 +14,7 @@ import torch
 from IPython.display import HTML
 
 import trt_helpers as th
-from trt_helpers import trt
+from trt_helpers import course, trt
 
 # %xmode Minimal
 th.show_lane()
@@ -97,7 +97,8 @@ import onnx.parser
 
 weigh = onnx.parser.parse_model("""
     <ir_version: 10, opset_import: ["": 20]>
-    weigh (float[rows, columns] x, float[rows, columns] w) => (float[rows, columns] y) { y = Mul(x, w) }
+    weigh (float[rows, columns] x, float[rows, columns] w)
+        => (float[rows, columns] y) { y = Mul(x, w) }
 """).SerializeToString()
 builder = trt.Builder(th.logger)
 network = builder.create_network()
@@ -149,11 +150,14 @@ th.describe_profiles(engine)
 # Every size must lie between min and max:
 
 # %%
-profiles = [engine.get_tensor_profile_shape("input_ids", k) for k in range(engine.num_optimization_profiles)]
+count = engine.num_optimization_profiles
+profiles = [engine.get_tensor_profile_shape("input_ids", k) for k in range(count)]
 
 
 def fitting(shape):
-    inside = [[a <= n <= b for a, n, b in zip(low, shape, high, strict=True)] for low, _, high in profiles]
+    inside = [
+        [a <= n <= b for a, n, b in zip(low, shape, high, strict=True)] for low, _, high in profiles
+    ]
     return [k for k, sizes in enumerate(inside) if all(sizes)]
 
 
@@ -162,14 +166,15 @@ fits = {shape: fitting(shape) for shape in requests}
 fits
 
 # %%
-png = th.draw_profiles([[tuple(shape) for shape in three] for three in profiles], fits)
+png = course.draw_profiles([[tuple(shape) for shape in three] for three in profiles], fits)
 alt = "Profile 0 is a flat box at batch 1, profile 1 a large one; they overlap. " + "; ".join(
     f"{batch} x {sequence} fits {indices or 'none'}" for (batch, sequence), indices in fits.items()
 )
-th.picture(png, alt=alt)
+course.picture(png, alt=alt)
 
 # %% [markdown]
-# (`th.picture` is IPython's `Image(png, metadata={"alt": alt})`: the words are for those who cannot see the picture.)
+# (`course.picture` is IPython's `Image(png, metadata={"alt": alt})`: the words are for those who cannot see the
+# picture. Like all that only lessons need, it lives in `trt_helpers/course/`.)
 #
 # Each point is a request, batch x sequence, with the profiles that it fits. Two fit none: 6 tokens are too few for a
 # batch, 48 sentences too many. One fits both. 8 x 64 fits profile 1, our context is on profile 0.
@@ -255,7 +260,8 @@ context.set_optimization_profile_async(2, stream.handle)
 limits = th.Profile.same(["x", "w"], min=(1, 4), opt=(2, 4), max=(16, 4))
 twin = th.load_engine(th.build_plan(weigh, [limits, limits]))
 x, w = (torch.full((2, 4), value).to(th.device) for value in (2.0, 3.0))
-contexts, streams = [twin.create_execution_context() for _ in range(2)], [th.Stream() for _ in range(2)]
+contexts = [twin.create_execution_context() for _ in range(2)]
+streams = [th.Stream() for _ in range(2)]
 for k in range(2):
     contexts[k].set_optimization_profile_async(k, streams[k].handle)
     th.set_input_shapes(contexts[k], {"x": x, "w": w})
@@ -269,7 +275,9 @@ for k in range(2):
 outputs = [th.allocate_outputs(own) for own in contexts]
 for own, output in zip(contexts, outputs, strict=True):
     th.bind(own, {"x": x, "w": w, **output})
-enqueued = [own.execute_async_v3(queue.handle) for own, queue in zip(contexts, streams, strict=True)]
+enqueued = [
+    own.execute_async_v3(queue.handle) for own, queue in zip(contexts, streams, strict=True)
+]
 for queue in streams:
     queue.synchronize()
 enqueued, [output["y"].tolist() for output in outputs]
@@ -286,11 +294,13 @@ enqueued, [output["y"].tolist() for output in outputs]
 
 # %%
 T = engine.num_io_tensors
-is_input = [engine.get_tensor_mode(engine.get_tensor_name(t)) == trt.TensorIOMode.INPUT for t in range(T)]
+modes = [engine.get_tensor_mode(engine.get_tensor_name(t)) for t in range(T)]
+is_input = [mode == trt.TensorIOMode.INPUT for mode in modes]
 
 
 def binding_idxs(k):
-    return [k * T + t for t in range(T) if is_input[t]], [k * T + t for t in range(T) if not is_input[t]]
+    inputs = [k * T + t for t in range(T) if is_input[t]]
+    return inputs, [k * T + t for t in range(T) if not is_input[t]]
 
 
 rows = [(count, count * T, k, *binding_idxs(k)) for count in (1, 2, 3) for k in range(count)]
@@ -320,7 +330,7 @@ choices = {
     "8 columns": th.Profile.same(["x", "w"], min=(1, 8), opt=(4, 8), max=(32, 8)),
     "2 x 4 only": th.Profile.same(["x", "w"], min=(2, 4), opt=(2, 4), max=(2, 4)),
 }
-explorer = th.EngineExplorer(weigh, choices)
+explorer = course.EngineExplorer(weigh, choices)
 explorer
 
 # %% [markdown]
@@ -334,7 +344,7 @@ HTML(explorer.result.value)
 # The explorer is one function and some controls. The function alone, for the BERT and its profile 1:
 
 # %%
-HTML(th.render_engine(th.engine_facts(engine, profile=1)))
+HTML(course.render_engine(course.engine_facts(engine, profile=1)))
 
 # %% [markdown]
 # ## Bound by position
@@ -498,7 +508,8 @@ def choose_profile(engine, shapes):
         accepted, elements = True, 0
         for name, shape in shapes.items():
             low, _, high = engine.get_tensor_profile_shape(name, k)
-            accepted = accepted and all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
+            inside = [a <= n <= b for a, n, b in zip(low, shape, high, strict=True)]
+            accepted = accepted and all(inside)
             elements += trt.volume(high)
         if accepted:
             fitting.append((elements, k))

@@ -16,7 +16,7 @@ import torch
 from IPython.display import HTML
 
 import trt_helpers as th
-from trt_helpers import trt
+from trt_helpers import course, trt
 
 # %xmode Minimal
 th.show_lane()
@@ -72,8 +72,8 @@ sentences = [
     "Paris is the [MASK] of France.",
     "The primary [MASK] of the United States is English.",
     "A baseball game consists of at least nine [MASK].",
-    "Topology is a branch of [MASK] concerned with the properties of geometric objects that remain unchanged "
-    "under continuous transformations.",
+    "Topology is a branch of [MASK] concerned with the properties of geometric objects "
+    "that remain unchanged under continuous transformations.",
 ]
 lengths = [len(lm.tokenizer(sentence)["input_ids"]) for sentence in sentences]
 lengths
@@ -86,7 +86,8 @@ lengths
 def logits_bytes(batch, sequence):
     for name in names:
         assert context.set_input_shape(name, (batch, sequence)), th.logger.last_error
-    return trt.volume(context.get_tensor_shape("logits")) * engine.get_tensor_dtype("logits").itemsize
+    elements = trt.volume(context.get_tensor_shape("logits"))
+    return elements * engine.get_tensor_dtype("logits").itemsize
 
 
 costs = {
@@ -127,7 +128,7 @@ logits = torch.empty(tuple(context.get_tensor_shape("logits")), dtype=dtype, dev
 logits.shape, logits.dtype, f"{logits.nbytes:,}"
 
 # %% [markdown]
-# `th.allocate_outputs(context)` does this for every output (`trt_helpers/execution.py`). Where everything lies during
+# `th.allocate_outputs(context)` does this for every output (`trt_helpers/binding.py`). Where everything lies during
 # an inference of nine tokens:
 #
 # ![Host memory, left: your input tensors as the tokenizer made them; the execution context with shapes and the
@@ -158,7 +159,9 @@ stream = th.Stream()
 
 
 def run(**tensors):
-    bound = [weigher.set_tensor_address(name, tensor.data_ptr()) for name, tensor in tensors.items()]
+    bound = [
+        weigher.set_tensor_address(name, tensor.data_ptr()) for name, tensor in tensors.items()
+    ]
     enqueued = weigher.execute_async_v3(stream.handle)
     stream.synchronize()
     return all(bound) and enqueued
@@ -253,7 +256,7 @@ th.set_input_shapes(weigher, {"x": (9, 3)})
 # (`trt_helpers/course/views/shape_playground.py`). Nothing is allocated. Find a size that only profile 1 accepts.
 
 # %%
-playground = th.ShapePlayground(engine, batch=2, sequence=9)
+playground = course.ShapePlayground(engine, batch=2, sequence=9)
 playground
 
 # %% [markdown]
@@ -267,7 +270,7 @@ HTML(playground.result.value)
 # Without the controls it is one function of a few facts:
 
 # %%
-HTML(th.render_request(th.request_facts(engine, (4, 32))))
+HTML(course.render_request(course.request_facts(engine, (4, 32))))
 
 # %% [markdown]
 # ## Each right, together wrong
@@ -369,7 +372,7 @@ find = onnx.parser.parse_model("""
     <ir_version: 10, opset_import: ["": 20]>
     find (float[rows, columns] x) => (int64[2, found] places) { places = NonZero(x) }
 """).SerializeToString()
-plan = th.data_dependent_plan(find, th.Profile(x=((1, 3), (2, 3), (8, 3))))
+plan = course.data_dependent_plan(find, th.Profile(x=((1, 3), (2, 3), (8, 3))))
 plan is not None
 
 # %% [markdown]
@@ -406,10 +409,12 @@ class Allocator(trt.IOutputAllocator):
 
 # %% tags=["lane-output"]
 def find_places(x):
-    assert finder.set_input_shape("x", tuple(x.shape)) and finder.set_tensor_address("x", x.data_ptr())
+    assert finder.set_input_shape("x", tuple(x.shape)), th.logger.last_error
+    assert finder.set_tensor_address("x", x.data_ptr()), th.logger.last_error
     assert finder.execute_async_v3(stream.handle), th.logger.last_error
     stream.synchronize()
-    return allocator.memory.view(torch.int64)[: trt.volume(allocator.shape)].reshape(allocator.shape)
+    found = allocator.memory.view(torch.int64)[: trt.volume(allocator.shape)]
+    return found.reshape(allocator.shape)
 
 
 if plan is not None:
@@ -484,10 +489,12 @@ def worst_bytes(engine, profile):
     stream.synchronize()
     inputs = [name for name in engine if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
     for name in inputs:
-        assert context.set_input_shape(name, engine.get_tensor_profile_shape(name, profile)[2]), th.logger.last_error
+        largest = engine.get_tensor_profile_shape(name, profile)[2]
+        assert context.set_input_shape(name, largest), th.logger.last_error
     outputs = [name for name in engine if name not in inputs]
     return {
-        name: trt.volume(context.get_tensor_shape(name)) * engine.get_tensor_dtype(name).itemsize for name in outputs
+        name: trt.volume(context.get_tensor_shape(name)) * engine.get_tensor_dtype(name).itemsize
+        for name in outputs
     }
 
 

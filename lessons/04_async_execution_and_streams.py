@@ -18,6 +18,7 @@ import torch
 from IPython.display import HTML
 
 import trt_helpers as th
+from trt_helpers import course
 
 # %xmode Minimal
 th.show_lane()
@@ -82,7 +83,8 @@ double = onnx.parser.parse_model("""
     <ir_version: 10, opset_import: ["": 20]>
     double (float[n] x) => (float[n] y) { y = Add(x, x) }
 """).SerializeToString()
-doubler = th.load_engine(th.build_plan(double, th.Profile(x=((4,), (4,), (4,))))).create_execution_context()
+plan = th.build_plan(double, th.Profile(x=((4,), (4,), (4,))))
+doubler = th.load_engine(plan).create_execution_context()
 x = torch.zeros(4, device=th.device)
 y = torch.zeros(4, device=th.device)
 th.bind(doubler, {"x": x, "y": y})
@@ -277,9 +279,8 @@ if th.device.type == "cuda":
         th.copy_async(target, sources[kind], copying)
         returned[kind] = time.perf_counter() - start
         copying.synchronize()
-        print(
-            f"{kind}: returned after {1000 * returned[kind]:.2f} ms, done {1000 * (time.perf_counter() - start):.2f} ms"
-        )
+        done = time.perf_counter() - start
+        print(f"{kind}: returned after {1000 * returned[kind]:.2f} ms, done {1000 * done:.2f} ms")
     assert returned["pinned"] < returned["pageable"] / 2
 else:
     print("not run here: without a GPU there is nothing to pin for")
@@ -298,7 +299,8 @@ stream.synchronize()
 
 
 def run_both(second_stream):
-    timeline, turns = th.Timeline(), [("first", bert, stream), ("second", other_bert, second_stream)]
+    timeline = th.Timeline()
+    turns = [("first", bert, stream), ("second", other_bert, second_stream)]
     with th.Gate() as gate:
         for used in {stream, second_stream}:
             gate.hold(used)
@@ -329,8 +331,8 @@ th.overlap_ms(one_after_the_other)
 # %%
 side_by_side = run_both(other_stream)
 assert th.overlap_ms(side_by_side) > 0
-print(f"on one stream: {max(s.end_ms for s in one_after_the_other) - one_after_the_other[0].start_ms:.1f} ms")
-print(f"on two: {max(s.end_ms for s in side_by_side) - side_by_side[0].start_ms:.1f} ms")
+for words, spans in (("on one stream", one_after_the_other), ("on two", side_by_side)):
+    print(f"{words}: {max(s.end_ms for s in spans) - spans[0].start_ms:.1f} ms")
 
 # %% [markdown]
 # Now they overlap. They are sooner done if one leaves something for the other: a second core, or a part of the GPU.
@@ -392,14 +394,14 @@ read
 spans = timeline.spans()
 assert th.device.type == "cuda" or th.overlap_ms(spans) > 0  # a GPU may be faster than this loop
 alt = "Two rows, one for each stream: three times copy in, execute, copy out, side by side."
-th.picture(th.draw_timeline(spans), alt=alt)
+course.picture(course.draw_timeline(spans), alt=alt)
 
 # %% [markdown]
 # Copies stick out: in upwards, out downwards. On a GPU they have hardware of their own. Choose streams, contexts and
 # the size of the copies (`trt_helpers/course/views/stream_timeline.py`):
 
 # %%
-view = th.StreamTimeline(engine)
+view = course.StreamTimeline(engine)
 view
 
 # %% [markdown]
@@ -413,10 +415,10 @@ HTML(view.result.value)
 # With larger copies, and the events that are waited for:
 
 # %%
-spans = th.measure_streams(engine, streams=2, contexts=1, mebibytes=64)
+spans = course.measure_streams(engine, streams=2, contexts=1, mebibytes=64)
 assert th.overlap_ms(spans) < 0.1
 alt = "Two rows. Their executions take turns; each begins behind an event."
-th.picture(th.draw_streams(spans, 2, 1), alt=alt)
+course.picture(course.draw_streams(spans, 2, 1), alt=alt)
 
 # %% [markdown]
 # ## The result later
@@ -463,7 +465,10 @@ def request(batch):
 
 with th.Pipeline(engine) as pipeline:
     results = pipeline.map((request(batch) for batch in (1, 2, 9, 3)), return_exceptions=True)
-    shapes = [tuple(r["logits"].shape) if isinstance(r, dict) else str(r).splitlines()[0] for r in results]
+    shapes = [
+        tuple(result["logits"].shape) if isinstance(result, dict) else str(result).splitlines()[0]
+        for result in results
+    ]
 shapes
 
 # %% [markdown]

@@ -14,6 +14,7 @@ import torch
 from IPython.display import HTML
 
 import trt_helpers as th
+from trt_helpers import course
 
 # %xmode Minimal
 th.show_lane()
@@ -35,8 +36,8 @@ sentences = [
     "Paris is the [MASK] of France.",
     "The primary [MASK] of the United States is English.",
     "A baseball game consists of at least nine [MASK].",
-    "Topology is a branch of [MASK] concerned with the properties of geometric objects that remain unchanged "
-    "under continuous transformations.",
+    "Topology is a branch of [MASK] concerned with the properties of geometric objects "
+    "that remain unchanged under continuous transformations.",
 ]
 lm = th.load_masked_lm()
 ids = lm.tokenizer(sentences[0])["input_ids"]
@@ -156,7 +157,9 @@ tuple(logits.shape)
 # </details>
 
 # %%
-dynamic_words = [[c.word for c in th.decode_top_k(lm, logits[row, position])] for row, position in places]
+dynamic_words = [
+    [c.word for c in th.decode_top_k(lm, logits[row, position])] for row, position in places
+]
 dynamic_words == words
 
 # %% [markdown]
@@ -167,7 +170,8 @@ dynamic_words == words
 # %%
 fixed_bytes = sum(tensor.nbytes for tensor in fixed)
 batch_bytes = logits.nbytes
-f"{fixed_bytes:,} bytes at 128, {batch_bytes:,} in one batch: {fixed_bytes / batch_bytes:.1f} times less"
+times = fixed_bytes / batch_bytes
+f"{fixed_bytes:,} bytes at 128, {batch_bytes:,} in one batch: {times:.1f} times less"
 
 # %% [markdown]
 # And in time? Seconds differ from machine to machine, so we take the median of interleaved runs and assert a relation:
@@ -275,7 +279,10 @@ ids32.to(wanted).dtype
 # %%
 forgotten = {**on_device, "attention_mask": torch.ones_like(batch["attention_mask"]).to(th.device)}
 without_mask = th.infer(context, forgotten)["logits"]
-changed = [(logits[row] - without_mask[row]).abs()[: real[row].sum()].max().item() > 0.05 for row in range(4)]
+changed = [
+    (logits[row] - without_mask[row]).abs()[: real[row].sum()].max().item() > 0.05
+    for row in range(4)
+]
 changed
 
 # %% [markdown]
@@ -284,8 +291,12 @@ changed
 
 # %%
 no_mask = torch.ones(1, 128, dtype=torch.int64).to(th.device)
-outputs = [th.infer(context, {**request, "attention_mask": no_mask})["logits"] for request in requests]
-wrong = [[c.word for c in th.decode_top_k(lm, outputs[row][0, position])] for row, position in places]
+outputs = [
+    th.infer(context, {**request, "attention_mask": no_mask})["logits"] for request in requests
+]
+wrong = [
+    [c.word for c in th.decode_top_k(lm, outputs[row][0, position])] for row, position in places
+]
 pd.DataFrame(wrong, columns=["best", "2", "3", "4", "5"])
 
 # %% [markdown]
@@ -306,7 +317,7 @@ for result in th.fill_in(lm, context, mine):
 # Now yours. Type a sentence and press Enter:
 
 # %%
-blank = th.FillInTheBlank(lm, context)
+blank = course.FillInTheBlank(lm, context)
 blank
 
 # %% [markdown]
@@ -322,7 +333,7 @@ HTML(blank.result.value)
 
 # %%
 (paris,) = th.fill_in(lm, context, sentences[0])
-th.picture(th.draw_words(paris), alt=f"Bar chart: {paris}")
+course.picture(course.draw_words(paris), alt=f"Bar chart: {paris}")
 
 # %% [markdown]
 # ## Where the model is wrong
@@ -330,7 +341,11 @@ th.picture(th.draw_words(paris), alt=f"Bar chart: {paris}")
 # TensorRT computes what the model says, faster. It makes no model better:
 
 # %%
-hard = ["The capital of Italy is [MASK].", "Two plus two is [MASK].", "The opposite of hot is [MASK]."]
+hard = [
+    "The capital of Italy is [MASK].",
+    "Two plus two is [MASK].",
+    "The opposite of hot is [MASK].",
+]
 for result in th.fill_in(lm, context, hard):
     print(result)
 
@@ -399,7 +414,8 @@ def complete(context, sentence): ...
 # --- solution
 def complete(context, sentence):
     inputs = th.tokenize(lm, sentence)
-    logits = th.infer(context, {name: tensor.to(th.device) for name, tensor in inputs.items()})["logits"]
+    on_device = {name: tensor.to(th.device) for name, tensor in inputs.items()}
+    logits = th.infer(context, on_device)["logits"]
     for place in th.find_masks(lm, inputs["input_ids"]):
         sentence = sentence.replace("[MASK]", th.decode_top_k(lm, logits[place], k=1)[0].word, 1)
     return sentence

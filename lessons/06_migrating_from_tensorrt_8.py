@@ -119,7 +119,10 @@ input_idxs, output_idxs = get_binding_idxs(engine, 0)
 sentence = "Paris is the [MASK] of France."
 tokens = th.tokenize(lm, sentence, padding="max_length", max_length=128)
 tensors = [tokens[engine.get_binding_name(i)].to(th.device) for i in input_idxs]
-[context.set_binding_shape(i, tuple(tensor.shape)) for i, tensor in zip(input_idxs, tensors, strict=True)]
+[
+    context.set_binding_shape(i, tuple(tensor.shape))
+    for i, tensor in zip(input_idxs, tensors, strict=True)
+]
 
 # %% [markdown]
 # Three times `True`. Old code often threw these away. The context knows the output now:
@@ -353,7 +356,9 @@ torch.tensor([200.0, 300.0]).half() ** 2
 from trt_helpers import legacy
 
 shapes = {"min_shape": (1, 128), "optimal_shape": (1, 128), "max_shape": (8, 128)}
-legacy.build_engine(runtime, th.export_onnx(lm), th.logger, **shapes, workspace_size=1 << 30, fp16=True)
+legacy.build_engine(
+    runtime, th.export_onnx(lm), th.logger, **shapes, workspace_size=1 << 30, fp16=True
+)
 
 # %% [markdown]
 # TensorRT 11 and TensorRT-RTX type every network *strongly* (TensorRT 10 asks for it with a flag): the precision is
@@ -442,7 +447,10 @@ practice.check_number(number)
 def as_wanted(engine, tensors): ...
 # --- solution
 def as_wanted(engine, tensors):
-    return {name: tensor.to(th.to_torch_dtype(engine.get_tensor_dtype(name))) for name, tensor in tensors.items()}
+    return {
+        name: tensor.to(th.to_torch_dtype(engine.get_tensor_dtype(name)))
+        for name, tensor in tensors.items()
+    }
 
 
 # --- check

@@ -17,6 +17,7 @@ import time
 import torch
 
 import trt_helpers as th
+from trt_helpers import course
 
 # %xmode Minimal
 th.show_lane()
@@ -58,13 +59,15 @@ def tokens_of(batch, **options):
 
 def best_words(batch, **options):
     inputs = tokens_of(batch, **options)
-    logits = th.infer(context, {name: tensor.to(th.device) for name, tensor in inputs.items()})["logits"].cpu()
+    on_device = {name: tensor.to(th.device) for name, tensor in inputs.items()}
+    logits = th.infer(context, on_device)["logits"].cpu()
     rows, positions = (inputs["input_ids"] == lm.tokenizer.mask_token_id).nonzero().T
     return lm.tokenizer.convert_ids_to_tokens(logits[rows, positions].argmax(-1).tolist())
 
 
 def copied():
-    return [word for text in texts for word in best_words([text], padding="max_length", max_length=128)]
+    fixed = {"padding": "max_length", "max_length": 128}
+    return [word for text in texts for word in best_words([text], **fixed)]
 
 
 words = copied()
@@ -90,7 +93,9 @@ words[:4]
 
 # %%
 stream = th.Stream()
-tensors = {name: tensor.to(th.device) for name, tensor in tokens_of(texts[:8], padding=True).items()}
+tensors = {
+    name: tensor.to(th.device) for name, tensor in tokens_of(texts[:8], padding=True).items()
+}
 th.infer(context, tensors, stream=stream)
 start = time.perf_counter()
 future = th.infer_async(context, tensors, stream=stream)
@@ -135,8 +140,9 @@ f"{layers:,} in the layers, {vocabulary:,} for the scores"
 # sends:
 
 # %%
-sent, asked = 16 * 128, len(words)
-f"{sent:,} tokens sent, {sum(lengths):,} of them text, {asked} asked about; {sent * 30522 * 4:,} bytes of scores"
+sent, used, asked = 16 * 128, sum(lengths), len(words)
+scores = sent * 30522 * 4
+f"{sent:,} tokens sent, {used:,} of them text, {asked} asked about; {scores:,} bytes of scores"
 
 # %% [markdown]
 # So there are three kinds of waste: calls (16, where 2 would do), padding, and scores that nobody reads. Which of them
@@ -150,7 +156,8 @@ f"{sent:,} tokens sent, {sum(lengths):,} of them text, {asked} asked about; {sen
 # %%
 def batched():
     batches = [texts[i : i + 8] for i in range(0, 16, 8)]
-    return [word for batch in batches for word in best_words(batch, padding="max_length", max_length=128)]
+    fixed = {"padding": "max_length", "max_length": 128}
+    return [word for batch in batches for word in best_words(batch, **fixed)]
 
 
 # %% [markdown]
@@ -196,7 +203,8 @@ def in_buckets():
     found = [""] * 16
     for start in range(0, 16, 8):
         chosen = order[start : start + 8]
-        for index, word in zip(chosen, best_words([texts[i] for i in chosen], padding=True), strict=True):
+        best = best_words([texts[i] for i in chosen], padding=True)
+        for index, word in zip(chosen, best, strict=True):
             found[index] = word
     return found
 
@@ -228,7 +236,8 @@ print("\n".join(f"{name}: {ms:.1f} ms" for name, ms in steps.items()))
 # ```
 
 # %%
-four = th.Profile.same(names, min=(1, 4), opt=(8, 32), max=(8, 128)) | {"mask_positions": ((1, 2), (8, 2), (32, 2))}
+three = th.Profile.same(names, min=(1, 4), opt=(8, 32), max=(8, 128))
+four = three | {"mask_positions": ((1, 2), (8, 2), (32, 2))}
 decoding_engine = th.load_engine(th.build_plan(th.export_decoder(lm), [th.Profile(four)] * 2))
 th.describe_engine(decoding_engine)
 
@@ -253,7 +262,8 @@ decoding_context = decoding_engine.create_execution_context()
 def with_positions(batch):
     inputs = tokens_of(batch, padding=True)
     places = (inputs["input_ids"] == lm.tokenizer.mask_token_id).nonzero()
-    return inputs | {"mask_positions": places.contiguous()}  # nonzero lays its columns one after the other
+    # nonzero lays its columns one after the other
+    return inputs | {"mask_positions": places.contiguous()}
 
 
 def decoded_inside():
@@ -262,8 +272,10 @@ def decoded_inside():
     for start in range(0, 16, 8):
         chosen = order[start : start + 8]
         inputs = with_positions([texts[i] for i in chosen])
-        top = th.infer(decoding_context, {name: tensor.to(th.device) for name, tensor in inputs.items()})["top_ids"]
-        for index, word in zip(chosen, lm.tokenizer.convert_ids_to_tokens(top[:, 0].tolist()), strict=True):
+        on_device = {name: tensor.to(th.device) for name, tensor in inputs.items()}
+        top = th.infer(decoding_context, on_device)["top_ids"]
+        best = lm.tokenizer.convert_ids_to_tokens(top[:, 0].tolist())
+        for index, word in zip(chosen, best, strict=True):
             found[index] = word
     return found
 
@@ -295,7 +307,8 @@ def piped():
     found = {}
     results = pipeline.map(with_positions([texts[i] for i in chosen]) for chosen in batches)
     for chosen, outputs in zip(batches, results, strict=True):
-        found |= dict(zip(chosen, lm.tokenizer.convert_ids_to_tokens(outputs["top_ids"][:, 0].tolist()), strict=True))
+        best = lm.tokenizer.convert_ids_to_tokens(outputs["top_ids"][:, 0].tolist())
+        found |= dict(zip(chosen, best, strict=True))
     return [found[i] for i in range(16)]
 
 
@@ -311,7 +324,7 @@ print("\n".join(f"{name}: {ms:.1f} ms" for name, ms in steps.items()))
 
 # %%
 alt = "A bar for each step's time. The shortest are those that decode inside the engine."
-th.picture(th.draw_waterfall(steps), alt=alt)
+course.picture(course.draw_waterfall(steps), alt=alt)
 
 # %% [markdown]
 # All of it in two lines, for any number of texts, several masks each, buckets as profiles, buffers used again:
@@ -344,7 +357,9 @@ if th.device.type == "cuda":
         stream.synchronize()
         return 1000 * (time.perf_counter() - start) / 20
 
-    launched = statistics.median(run(lambda: context.execute_async_v3(stream.handle)) for _ in range(5))
+    launched = statistics.median(
+        run(lambda: context.execute_async_v3(stream.handle)) for _ in range(5)
+    )
     replayed = statistics.median(run(lambda: stream.enqueue(graph.replay)) for _ in range(5))
     assert replayed < launched
     print(f"launched one by one: {launched:.2f} ms, as a graph: {replayed:.2f} ms")

@@ -31,9 +31,14 @@ th.show_lane()
 # 240 sentences, and the decoder of lesson 7, which sorts them by length and asks an engine that decodes inside:
 
 # %%
-patterns = ["Paris is the [MASK] of France.", "He drank a cup of [MASK].", "She opened the [MASK] and went out."]
+patterns = [
+    "Paris is the [MASK] of France.",
+    "He drank a cup of [MASK].",
+    "She opened the [MASK] and went out.",
+]
 sentences = [f"{patterns[i % 3]} It was day {i}." for i in range(240)]
-decoder = th.MaskedWordDecoder.from_pretrained(in_flight=1)  # one batch at a time; on a GPU more would be read ahead
+# One batch at a time; on a GPU more would be read ahead.
+decoder = th.MaskedWordDecoder.from_pretrained(in_flight=1)
 alone = [result.candidates[0][0].word for result in decoder(sentences, top_k=1)]
 alone[:3]
 
@@ -71,7 +76,8 @@ for window in (10, 240):
     _ = next(decoder.stream(sentences, window=window))
     waits[window] = (time.perf_counter() - start) * 1000
     print(f"first answer with a window of {window}: {waits[window]:.1f} ms")
-assert th.device.type == "cuda" or waits[10] < waits[240]  # a GPU sees new shapes here, and is slow the first time
+# A GPU sees new shapes here, and is slow the first time.
+assert th.device.type == "cuda" or waits[10] < waits[240]
 
 # %% [markdown]
 # Somebody who waits wants small batches, a pile of files large ones. Here we have the pile.
@@ -167,7 +173,8 @@ import ray
 
 def listening():
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    found = [c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    sockets = [socket for process in processes for socket in process.net_connections("inet")]
+    found = [socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN]
     return {ip.removeprefix("::ffff:") for ip in found}
 
 
@@ -195,7 +202,9 @@ rows = [{"id": i, "text": text} for i, text in enumerate(sentences)]
 with local_ray.quiet_data():  # no progress bars
     data = ray.data.from_items(rows, override_num_blocks=8)
     pool = ray.data.ActorPoolStrategy(size=2)
-    flow = data.map_batches(Worker, fn_constructor_args=(decoder.plan,), compute=pool, batch_size=30, **share)
+    flow = data.map_batches(
+        Worker, fn_constructor_args=(decoder.plan,), compute=pool, batch_size=30, **share
+    )
     found = flow.take_all()
 len(found), len({row["process"] for row in found}), os.getpid() in {row["process"] for row in found}
 
@@ -290,7 +299,8 @@ table.loc[98:101, ["id", "error"]].fillna("")
 
 # %%
 good = table[table["error"].isna()]
-[words[0][0] for words in good["words"]] == [word for i, word in enumerate(alone) if i not in (100, 101)]
+others = [word for i, word in enumerate(alone) if i not in (100, 101)]
+[words[0][0] for words in good["words"]] == others
 
 # %% [markdown]
 # What if a row kills every worker that touches it? After three of them its part is given up, and says so in its errors.

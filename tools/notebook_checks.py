@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from tools.questions import is_question, questions_of, read_question
 
-MOST_LINES = 25
+MOST_LINES, MOST_COLUMNS = 25, 100
 MACHINE_PATH = re.compile(
     r"(?<![\w.])/(?:root|home|tmp|work|opt|var|mnt|srv|Users|usr/(?:lib|local))/[\w.-]+|\b[A-Z]:\\+(?:Users|Windows|Program)"
 )
@@ -109,6 +109,14 @@ def short_cells(notebook: NotebookNode) -> Iterator[str]:
             yield f"{where}: {lines} lines, at most {MOST_LINES}"
 
 
+def narrow_cells(notebook: NotebookNode) -> Iterator[str]:
+    """No line of code is wider than a notebook shows without scrolling."""
+    for where, cell in code_cells(notebook):
+        for line in cell.source.splitlines():
+            if len(line) > MOST_COLUMNS:
+                yield f"{where}: {len(line)} columns, at most {MOST_COLUMNS}: {line.strip()[:60]}"
+
+
 def pictures_have_alt_text(notebook: NotebookNode) -> Iterator[str]:
     """Every picture says in words what it shows, for those who cannot see it."""
     for position, cell in enumerate(notebook.cells, 1):
@@ -118,14 +126,14 @@ def pictures_have_alt_text(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {position}: a picture without alt text"
     for where, _, output in outputs(notebook):
         if html_without_alt(output.get("data", {}).get("text/html", "")) or pixels_without_alt(output):
-            yield f"{where}: a picture without alt text (th.picture(png, alt=...) shows a PNG with one)"
+            yield f"{where}: a picture without alt text (course.picture(png, alt=...) shows a PNG with one)"
 
 
 def pictures_work_in_colab(notebook: NotebookNode) -> Iterator[str]:
     """No lesson calls IPython's Image itself: Colab's IPython 7.34 knows no alt=, and would stop there."""
     for where, cell in code_cells(notebook):
         if IPYTHON_PICTURE.search(cell.source):
-            yield f"{where}: please show the picture with th.picture(png, alt=...): Image(..., alt=...) stops in Colab"
+            yield f"{where}: please show the picture with course.picture(png, alt=...): Image(..., alt=) stops in Colab"
 
 
 def html_without_alt(text: str) -> bool:
@@ -214,6 +222,7 @@ CHECKS: tuple[Check, ...] = (
     no_stderr,
     errors_on_purpose,
     short_cells,
+    narrow_cells,
     pictures_have_alt_text,
     pictures_work_in_colab,
     no_terminal_colours,

@@ -164,7 +164,7 @@ def test_the_stream_timeline_of_lesson_4_follows_its_controls(open_page, lab, pi
     """From the keyboard: one context less, then one stream less; text, picture and table are measured anew."""
     page, watch = open_page(viewport={"width": 1280, "height": 1600})
     panel = open_notebook(page, lab, STREAMS)
-    go_down_to(page, "th.StreamTimeline(")
+    go_down_to(page, "course.StreamTimeline(")
     menu(page, "Run", "Run All Above Selected Cell")
     page.keyboard.press("Control+Enter")
     streams, contexts = (page.get_by_label(name, exact=True) for name in ("streams", "contexts"))

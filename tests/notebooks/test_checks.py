@@ -144,6 +144,7 @@ BREAKS = [
     (checks.errors_on_purpose, no_tag),
     (checks.errors_on_purpose, raised_nothing),
     (checks.short_cells, set_source(4, "\n\n".join(["x = 1"] * 26))),
+    (checks.narrow_cells, set_source(4, "x = 1\nx = '" + "1" * 96 + "'")),
     (checks.pictures_have_alt_text, set_source(0, "![](a.png)")),
     (checks.pictures_have_alt_text, set_source(0, "![ ](a.png)")),
     (checks.pictures_have_alt_text, set_source(0, '<img src="a.png">')),
@@ -208,6 +209,14 @@ def test_twenty_five_lines_are_allowed() -> None:
     assert list(checks.short_cells(notebook)) == []
 
 
+def test_a_hundred_columns_are_allowed_and_one_more_is_counted() -> None:
+    notebook = good()
+    notebook.cells[4].source = "x = 1\nx = '" + "1" * 94 + "'"
+    assert list(checks.narrow_cells(notebook)) == []
+    notebook.cells[4].source += "#"
+    assert list(checks.narrow_cells(notebook)) == [f"cell 5: 101 columns, at most 100: x = '{'1' * 55}"]
+
+
 def test_svg_with_a_title_needs_no_more() -> None:
     notebook = good()
     notebook.cells[3].outputs = [result(3, {"image/svg+xml": "<svg><title>a timeline</title></svg>"})]
@@ -218,11 +227,11 @@ def test_a_picture_of_ones_own_is_sent_to_the_helper() -> None:
     notebook = good()
     notebook.cells[3].source = "Image(png, alt='a red square')"
     (complaint,) = checks.pictures_work_in_colab(notebook)
-    assert complaint.startswith("cell 4: please show the picture with th.picture(png, alt=...)")
+    assert complaint.startswith("cell 4: please show the picture with course.picture(png, alt=...)")
     assert "stops in Colab" in complaint
 
 
-@pytest.mark.parametrize("source", ["th.picture(png, alt='a')", "widgets.Image(value=png)", "PIL.Image.open(file)"])
+@pytest.mark.parametrize("source", ["course.picture(png, alt='')", "widgets.Image(value=png)", "PIL.Image.open(file)"])
 def test_other_pictures_are_left_alone(source) -> None:
     notebook = good()
     notebook.cells[3].source = source

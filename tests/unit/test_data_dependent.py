@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import trt_helpers as th
+from trt_helpers import course
 from trt_helpers.course import data_dependent
 
 from .conftest import parse
@@ -21,7 +22,7 @@ def lane(monkeypatch):
 
 @pytest.mark.skipif(th.lane.name != "reference", reason="made from ONNX alone in the lane reference only")
 def test_reference_makes_it_from_onnx_alone_and_says_so(capsys):
-    engine = th.load_engine(th.data_dependent_plan(FIND, PROFILE))
+    engine = th.load_engine(course.data_dependent_plan(FIND, PROFILE))
     assert "[W] The plan of 'find' is made from ONNX alone" in capsys.readouterr().out
     context = engine.create_execution_context()
     context.set_input_shape("x", (2, 3))
@@ -32,12 +33,12 @@ def test_reference_makes_it_from_onnx_alone_and_says_so(capsys):
 def test_tensorrt_builds_it_like_any_other(lane, monkeypatch):
     monkeypatch.setattr(data_dependent, "build_plan", lambda model, profile: ("plan", model, profile))
     lane("tensorrt")
-    assert th.data_dependent_plan(FIND, PROFILE) == ("plan", FIND, PROFILE)
+    assert course.data_dependent_plan(FIND, PROFILE) == ("plan", FIND, PROFILE)
 
 
 def test_tensorrt_rtx_explains_and_skips(lane, capsys):
     lane("tensorrt_rtx")
-    assert th.data_dependent_plan(FIND, PROFILE) is None
+    assert course.data_dependent_plan(FIND, PROFILE) is None
     said = capsys.readouterr().out
     assert said == "Skipped: TensorRT-RTX has no output shapes that depend on the data. TensorRT has.\n"
 

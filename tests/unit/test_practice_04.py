@@ -5,7 +5,7 @@ import torch
 
 import trt_helpers as th
 from trt_helpers.course import practice
-from trt_helpers.course.practice import lesson_04
+from trt_helpers.course.practice import held
 
 
 def said(capsys) -> str:
@@ -16,14 +16,14 @@ def said(capsys) -> str:
 @pytest.fixture
 def impatient(monkeypatch):
     """For answers that wait for a held stream: they are given up sooner."""
-    monkeypatch.setattr(lesson_04, "WAIT_S", 0.2)
+    monkeypatch.setattr(held, "WAIT_S", 0.2)
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch, request):
     """On a busy machine a stream that runs ahead may need longer than the check gives it."""
     if "wrong" in request.fixturenames:
-        monkeypatch.setattr(lesson_04, "GRACE_S", 1)
+        monkeypatch.setattr(held, "GRACE_S", 1)
 
 
 # ---- run_after -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import matplotlib.image
 import numpy as np
 
 import trt_helpers as th
+from trt_helpers import course
 
 from .conftest import parse
 
@@ -43,23 +44,23 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 def test_a_picture_of_profiles():
-    drawn = pixels(th.draw_profiles(BOXES, {(1, 9): [0], (1, 24): [0, 1], (48, 64): []}))
+    drawn = pixels(course.draw_profiles(BOXES, {(1, 9): [0], (1, 24): [0, 1], (48, 64): []}))
     assert drawn.shape[:2] == (420, 800)
 
 
 def test_the_same_data_gives_the_same_picture():
     requests = {(8, 64): [1]}
-    assert th.draw_profiles(BOXES, requests) == th.draw_profiles(BOXES, requests)
+    assert course.draw_profiles(BOXES, requests) == course.draw_profiles(BOXES, requests)
 
 
 def test_each_profile_and_each_request_is_drawn():
-    none = pixels(th.draw_profiles(BOXES, {}))
-    without = pixels(th.draw_profiles(BOXES[1:], {}))
-    one = pixels(th.draw_profiles(BOXES, {(8, 64): [1]}))
-    other = pixels(th.draw_profiles(BOXES, {(8, 64): []}))
+    none = pixels(course.draw_profiles(BOXES, {}))
+    without = pixels(course.draw_profiles(BOXES[1:], {}))
+    one = pixels(course.draw_profiles(BOXES, {(8, 64): [1]}))
+    other = pixels(course.draw_profiles(BOXES, {(8, 64): []}))
     for left, right in [(none, without), (none, one), (one, other)]:
         assert not np.array_equal(left, right)
 
 
 def test_more_profiles_than_styles_and_more_fits_than_markers():
-    assert pixels(th.draw_profiles(BOXES * 2, {(1, 16): [0, 1, 2, 3]})).shape[:2] == (420, 800)
+    assert pixels(course.draw_profiles(BOXES * 2, {(1, 16): [0, 1, 2, 3]})).shape[:2] == (420, 800)

@@ -8,6 +8,7 @@ from matplotlib.colors import same_color
 from PIL import Image
 
 import trt_helpers as th
+from trt_helpers import course
 from trt_helpers.course import plots
 from trt_helpers.timeline import Span
 
@@ -92,7 +93,7 @@ def texts_of(figure) -> list:
 def test_the_picture_is_a_png_with_a_row_for_each_stream_on_its_own_background():
     one = [Span("A", "copy in", 0.0, 1.0), Span("A", "execute", 1.0, 3.0)]
     two = [*one, Span("B", "copy out", 0.5, 4.0), Span("C", "something else", 0.0, 0.0)]
-    small, large = (Image.open(io.BytesIO(th.draw_timeline(spans))) for spans in (one, two))
+    small, large = (Image.open(io.BytesIO(course.draw_timeline(spans))) for spans in (one, two))
     assert small.format == "PNG" and small.width == large.width == 900
     assert large.height > small.height
     pixels = large.convert("RGBA")
@@ -100,7 +101,7 @@ def test_the_picture_is_a_png_with_a_row_for_each_stream_on_its_own_background()
 
 
 def test_a_single_span_without_a_duration_can_be_drawn():
-    assert Image.open(io.BytesIO(th.draw_timeline([Span("A", "execute", 1.0, 1.0)], {"here": 1.0}))).width == 900
+    assert Image.open(io.BytesIO(course.draw_timeline([Span("A", "execute", 1.0, 1.0)], {"here": 1.0}))).width == 900
 
 
 def test_no_text_of_the_picture_is_small_cut_off_or_on_another(figure):

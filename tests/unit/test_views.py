@@ -10,6 +10,7 @@ import matplotlib.image
 import pytest
 
 import trt_helpers as th
+from trt_helpers import course
 from trt_helpers.course.views import html, stream_timeline
 from trt_helpers.course.views.engine_explorer import EngineFacts, TensorFacts
 from trt_helpers.course.views.shape_playground import Answer, Output, RequestFacts
@@ -108,7 +109,7 @@ FACTS = EngineFacts(
 
 
 def test_an_engines_facts_as_html():
-    page = Page(th.render_engine(FACTS))
+    page = Page(course.render_engine(FACTS))
     tensors, indices = page.tables.values()
     assert tensors[1] == ["<x>", "INPUT", "INT64", "(-1, 4)", "(1, 4) to (1, 4)", "(1, 4)"]
     assert tensors[2] == ["y", "OUTPUT", "FLOAT", "(-1, 4)", "", "(1, 4)"]
@@ -122,18 +123,18 @@ def test_an_engines_facts_as_html():
 def test_an_engines_facts_are_what_engine_and_context_say(adder):
     engine = th.load_engine(th.build_plan(adder, [SMALL, LARGE]))
     for profile, accepts, shape in [(0, ((1, 4), (1, 16)), (1, -1)), (1, ((1, 8), (32, 8)), (-1, 8))]:
-        facts = th.engine_facts(engine, profile)
+        facts = course.engine_facts(engine, profile)
         assert (facts.profiles, facts.active) == (2, profile)
         x, _, y = facts.tensors
         assert x == TensorFacts("x", "INPUT", "FLOAT", (-1, -1), shape, *accepts)
         assert (y.name, y.mode, y.engine_shape, y.low) == ("y", "OUTPUT", (-1, -1), None)
     with pytest.raises(RuntimeError), th.logger.quietly():
-        th.engine_facts(engine, 2)
+        course.engine_facts(engine, 2)
 
 
 @pytest.fixture(scope="module")
 def explorer(adder):
-    return th.EngineExplorer(adder, {"small": SMALL, "large": LARGE, "wrong": th.Profile(z=((1,), (1,), (1,)))})
+    return course.EngineExplorer(adder, {"small": SMALL, "large": LARGE, "wrong": th.Profile(z=((1,), (1,), (1,)))})
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +201,7 @@ def ids_engine():
     ("shape", "accepting"), [((2, 8), [0, 1]), ((8, 16), [0]), ((32, 4), [1]), ((9, 9), []), ((0, 4), []), ((1, 3), [])]
 )
 def test_request_facts_are_what_contexts_say(ids_engine, shape, accepting, capfd):
-    facts = th.request_facts(ids_engine, shape)
+    facts = course.request_facts(ids_engine, shape)
     assert [answer.profile for answer in facts.answers if all(answer.returned)] == accepting
     assert all(len(answer.returned) == 2 for answer in facts.answers)
     if accepting:
@@ -213,7 +214,7 @@ def test_request_facts_are_what_contexts_say(ids_engine, shape, accepting, capfd
 
 def test_request_facts_want_two_sizes(lookup_engine):
     with pytest.raises(ValueError, match=r"ids has shape \(-1,\); all inputs must have two sizes"):
-        th.request_facts(lookup_engine, (1, 2))
+        course.request_facts(lookup_engine, (1, 2))
 
 
 ACCEPTED = RequestFacts(
@@ -225,7 +226,7 @@ ACCEPTED = RequestFacts(
 
 
 def test_a_request_that_one_profile_accepts():
-    page = Page(th.render_request(ACCEPTED))
+    page = Page(course.render_request(ACCEPTED))
     assert page.roles == {"status": "9 x 4 is accepted by profile 1. y is (9, 4, 5), 720 bytes."}
     answers, outputs = page.tables.values()
     assert answers[1:] == [
@@ -239,7 +240,7 @@ def test_a_request_that_one_profile_accepts():
 
 def test_a_request_that_nobody_accepts_has_every_reason_and_tensorrts_words_once():
     answers = [Answer(k, (1, 4), (8, 16), [False], "out of range") for k in range(2)]
-    page = Page(th.render_request(RequestFacts((9, 3), ["x"], answers, [])))
+    page = Page(course.render_request(RequestFacts((9, 3), ["x"], answers, [])))
     assert page.roles == {"alert": "Not possible: no profile accepts 9 x 3."}
     (rows,) = page.tables.values()
     assert rows[1][4] == "batch 9 is more than 8; sequence 3 is less than 4"
@@ -248,31 +249,31 @@ def test_a_request_that_nobody_accepts_has_every_reason_and_tensorrts_words_once
 
 def test_an_output_whose_size_depends_on_the_data():
     facts = ACCEPTED._replace(outputs=[Output("places", (2, -1), "INT64", None)])
-    assert "places is (2, -1), as many as the data need bytes" in Page(th.render_request(facts)).roles["status"]
+    assert "places is (2, -1), as many as the data need bytes" in Page(course.render_request(facts)).roles["status"]
 
 
 def test_inputs_that_do_not_fit_together():
     facts = ACCEPTED._replace(outputs=[])
-    assert "the inputs do not fit together" in Page(th.render_request(facts)).roles["status"]
+    assert "the inputs do not fit together" in Page(course.render_request(facts)).roles["status"]
 
 
 def test_inputs_that_are_each_accepted_and_do_not_fit_together():
     """x @ w: the same shape for both fits only if it is square."""
     model = parse("product (float[a, b] x, float[c, d] w) => (float[a, d] y) { y = MatMul(x, w) }")
     engine = th.load_engine(th.build_plan(model, th.Profile.same(["x", "w"], (1, 1), (2, 2), (8, 8))))
-    facts = th.request_facts(engine, (2, 3))
+    facts = course.request_facts(engine, (2, 3))
     assert facts.answers[0].returned == [True, True] and facts.outputs == []
-    assert th.request_facts(engine, (3, 3)).outputs == [Output("y", (3, 3), "FLOAT", 36)]
+    assert course.request_facts(engine, (3, 3)).outputs == [Output("y", (3, 3), "FLOAT", 36)]
 
 
 def test_the_playground_follows_its_fields(ids_engine):
-    playground = th.ShapePlayground(ids_engine)
+    playground = course.ShapePlayground(ids_engine)
     assert "1 x 9 is accepted by profile 0." in playground.result.value
     playground.batch.value, playground.sequence.value = 32, 4
     assert "32 x 4 is accepted by profile 1." in playground.result.value
     playground.batch.value = 33
     assert "no profile accepts 33 x 4" in playground.result.value
-    assert playground.result.value == th.render_request(th.request_facts(ids_engine, (33, 4)))
+    assert playground.result.value == course.render_request(course.request_facts(ids_engine, (33, 4)))
 
 
 # ---- fill in the blank --------------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ WORDS = [Candidate("<b>", 0.914), Candidate("$x$", 0.05), Candidate("猫", 0.004
 
 
 def test_words_as_html():
-    page = Page(th.render_words(Filled("A [MASK].", [WORDS])))
+    page = Page(course.render_words(Filled("A [MASK].", [WORDS])))
     assert page.tables == {
         "Words for [MASK]": [
             ["rank", "word", "probability"],
@@ -294,43 +295,43 @@ def test_words_as_html():
 
 
 def test_words_for_two_masks():
-    page = Page(th.render_words(Filled("[MASK] [MASK]", [WORDS, WORDS[1:]])))
+    page = Page(course.render_words(Filled("[MASK] [MASK]", [WORDS, WORDS[1:]])))
     assert list(page.tables) == ["Words for [MASK] 1 of 2", "Words for [MASK] 2 of 2"]
     assert page.roles["status"] == "Likeliest: <b> (91 %), then $x$ (5 %)."
 
 
 def test_a_bad_sentence_as_html():
-    page = Page(th.render_words(Filled("<b>", [], "'<b>' has no [MASK].")))
+    page = Page(course.render_words(Filled("<b>", [], "'<b>' has no [MASK].")))
     assert page.roles == {"alert": "Not possible: '<b>' has no [MASK]."} and page.tables == {}
 
 
 @pytest.mark.filterwarnings("error")
 def test_words_are_drawn_whatever_they_are():
     """A formula sign, a script that the font lacks, more masks than panels."""
-    one, many = (th.draw_words(Filled("...", [WORDS] * count)) for count in (1, 9))
+    one, many = (course.draw_words(Filled("...", [WORDS] * count)) for count in (1, 9))
     for png, width in [(one, 500), (many, 1280)]:
         picture = matplotlib.image.imread(io.BytesIO(png))
         assert picture.shape[1] == width
         assert (picture[0, 0, :3] == 1).all() and (picture[..., 3] == 1).all(), "its own background, in any theme"
     other = [WORDS[0]._replace(probability=0.5), *WORDS[1:]]
-    assert th.draw_words(Filled("...", [other])) != one
+    assert course.draw_words(Filled("...", [other])) != one
 
 
 def test_there_is_nothing_to_draw_without_words():
     with pytest.raises(ValueError, match="it is empty"):
-        th.draw_words(Filled("", [], "it is empty"))
+        course.draw_words(Filled("", [], "it is empty"))
 
 
 @pytest.fixture(scope="module")
 def blank(tiny_bert):
-    return th.FillInTheBlank(tiny_bert.lm, tiny_bert.engine.create_execution_context())
+    return course.FillInTheBlank(tiny_bert.lm, tiny_bert.engine.create_execution_context())
 
 
 def test_the_blank_is_filled_by_the_engine(tiny_bert, blank):
     blank.sentence.value, blank.count.value = "Paris is the [MASK] of [MASK].", 3
     (filled,) = th.fill_in(tiny_bert.lm, tiny_bert.engine.create_execution_context(), blank.sentence.value, k=3)
-    assert blank.result.value == th.render_words(filled)
-    assert blank.chart.value == html.picture(th.draw_words(filled), alt=f"Bar chart: {filled}")
+    assert blank.result.value == course.render_words(filled)
+    assert blank.chart.value == html.picture(course.draw_words(filled), alt=f"Bar chart: {filled}")
 
 
 @pytest.mark.parametrize(
@@ -356,7 +357,7 @@ def test_the_button_asks_again(blank):
 
 
 def test_every_control_has_a_label_and_every_view_says_what_it_is_without_a_browser(explorer, ids_engine, blank):
-    for view in (explorer, th.ShapePlayground(ids_engine), blank):
+    for view in (explorer, course.ShapePlayground(ids_engine), blank):
         controls = view.children[0].children
         assert len(controls) > 1 and all(control.description for control in controls)
         text = view._repr_mimebundle_()["text/plain"]
@@ -364,13 +365,16 @@ def test_every_control_has_a_label_and_every_view_says_what_it_is_without_a_brow
 
 
 def test_the_models_inputs_are_what_the_playground_asks_for(tiny_bert):
-    assert th.request_facts(tiny_bert.engine, (1, 9)).inputs == list(INPUTS)
+    assert course.request_facts(tiny_bert.engine, (1, 9)).inputs == list(INPUTS)
 
 
-def test_views_are_offered_by_the_package_and_other_names_are_refused():
-    assert {"EngineExplorer", "render_words", "infer"} <= set(dir(th))
-    with pytest.raises(AttributeError, match="module 'trt_helpers' has no attribute 'Explorer'"):
-        _ = th.Explorer
+def test_what_only_lessons_need_is_offered_by_the_course_and_other_names_are_refused():
+    assert {"EngineExplorer", "render_words", "picture"} <= set(course.__all__) <= set(dir(course))
+    assert all(callable(getattr(course, name)) for name in course.__all__)
+    assert "infer" in dir(th) and not set(course.__all__) & set(dir(th))
+    for module in (th, course):
+        with pytest.raises(AttributeError, match=f"module '{module.__name__}' has no attribute 'Explorer'"):
+            _ = module.Explorer
 
 
 @pytest.mark.slow
@@ -382,7 +386,8 @@ def test_a_machine_without_ipywidgets_can_infer():
 @pytest.mark.slow
 def test_a_worker_imports_nothing_that_only_draws():
     code = (
-        "import sys, trt_helpers; sys.exit(', '.join({'matplotlib', 'ipywidgets', 'pandas'} & set(sys.modules)) or 0)"
+        "import sys; from trt_helpers import course; dir(course)\n"
+        "sys.exit(', '.join({'matplotlib', 'ipywidgets', 'pandas'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -398,7 +403,7 @@ SPANS = [
 
 
 def test_a_timeline_in_words():
-    page = Page(th.render_timeline(SPANS, streams=2, contexts=2))
+    page = Page(course.render_timeline(SPANS, streams=2, contexts=2))
     assert page.roles["status"].endswith("Two executions at once for 2.00 ms of 10.00 ms.")
     assert page.tables["What ran when"][:2] == [
         ["stream", "work", "start", "end"],
@@ -416,16 +421,16 @@ def test_a_timeline_in_words():
     ],
 )
 def test_what_can_overlap_is_explained(streams, contexts, words):
-    assert words in th.explain_streams(streams, contexts)
+    assert words in course.explain_streams(streams, contexts)
 
 
 def test_the_events_that_one_context_waits_for_are_drawn(monkeypatch):
     drawn = {}
     monkeypatch.setattr(stream_timeline, "draw_timeline", lambda spans, events: drawn.update(events) or b"")
     for streams, contexts in [(1, 1), (1, 2), (2, 2)]:
-        th.draw_streams(SPANS, streams, contexts)
+        course.draw_streams(SPANS, streams, contexts)
         assert drawn == {}
-    th.draw_streams(SPANS, 2, 1)
+    course.draw_streams(SPANS, 2, 1)
     assert drawn == {"event 1": 6.0}, "nobody waits for the last one"
 
 
@@ -440,7 +445,7 @@ def power():
 
 @pytest.mark.parametrize(("streams", "contexts"), [(1, 1), (1, 2), (2, 1), (2, 2)])
 def test_measured_requests_are_whole_and_in_order(power, streams, contexts):
-    spans = th.measure_streams(power, streams, contexts, mebibytes=1)
+    spans = course.measure_streams(power, streams, contexts, mebibytes=1)
     for row in {span.row for span in spans}:
         mine = [span for span in spans if span.row == row]
         assert [span.what for span in mine] == ["copy in", "execute", "copy out"] * (4 // streams)
@@ -451,7 +456,7 @@ def test_measured_requests_are_whole_and_in_order(power, streams, contexts):
 
 
 def test_with_one_context_the_streams_take_turns(power):
-    executions = [span for span in th.measure_streams(power, 2, 1, mebibytes=1) if span.what == "execute"]
+    executions = [span for span in course.measure_streams(power, 2, 1, mebibytes=1) if span.what == "execute"]
     executions.sort(key=lambda span: span.start_ms)
     assert [span.row for span in executions] == ["stream 1", "stream 2"] * 2
 
@@ -464,12 +469,12 @@ def test_the_timeline_says_why_an_execution_failed(capfd):
     )
     engine = th.load_engine(th.build_plan(model, [th.Profile(ids=((4,), (4,), (4,)))] * 2, progress=False))
     with th.logger.quietly():
-        view = th.StreamTimeline(engine)
+        view = course.StreamTimeline(engine)
     assert "alert" in Page(view.result.value).roles and view.chart.value == ""
 
 
 def test_the_timeline_follows_its_controls(power):
-    view = th.StreamTimeline(power)
+    view = course.StreamTimeline(power)
     assert "executions and copies of one overlap" in view.result.value and "<img alt=" in view.chart.value
     view.streams.value = 1
     assert "One stream does one thing after the other" in view.result.value

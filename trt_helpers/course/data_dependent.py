@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine import Profile, build_plan
+from ..building.plan import Profile, build_plan
 from ..lanes import lane, trt
 from ..log import logger
 

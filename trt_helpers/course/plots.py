@@ -33,8 +33,8 @@ _MARGIN = 1.15
 def picture(png: bytes, alt: str) -> Image:
     """A PNG for the end of a cell, with its alt text. Lesson 2 shows what is inside.
 
-        png = th.draw_waterfall({"one by one": 80.0, "in one batch": 20.0})
-        th.picture(png, alt="Two bars: the batch takes a quarter of the time.")
+        png = course.draw_waterfall({"one by one": 80.0, "in one batch": 20.0})
+        course.picture(png, alt="Two bars: the batch takes a quarter of the time.")
 
     Parameters:
         png: the bytes of a PNG, as the functions below return them.
@@ -64,8 +64,7 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
     Returns:
         A PNG. Say in its alt text which requests fit what.
     """
-    figure = Figure(figsize=(8, 4.2), dpi=100, layout="constrained")
-    ax = figure.subplots()
+    figure, (ax,) = blank(8, 4.2)
     for index, (low, _, high) in enumerate(profiles):
         _box(ax, index, low, high)
     for (batch, sequence), indices in fits.items():
@@ -76,6 +75,15 @@ def draw_profiles(profiles: Sequence[tuple[Shape, Shape, Shape]], fits: Mapping[
         ax.annotate(label, (sequence, batch), (0, 12), textcoords="offset points", ha="center", bbox=_WHITE)
     _axes(ax, [*fits, *(shape for low, _, high in profiles for shape in (low, high))])
     return to_png(figure)
+
+
+def blank(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+    """A white figure, in units of 100 pixels, with panels side by side that have no frame."""
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
 def to_png(figure: Figure) -> bytes:
@@ -105,7 +113,6 @@ def _axes(ax: Axes, shapes: Sequence[Shape]) -> None:
         axis.set_ticks([tick for tick in ticks if tick >= min(sizes) / 1.6], labels=None)
         axis.set_ticks([], minor=True)
         axis.set_major_formatter("{x:.0f}")
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 class _Look(NamedTuple):
@@ -116,6 +123,10 @@ class _Look(NamedTuple):
     line: str
     top: float
     bottom: float
+
+    def style(self) -> dict[str, str]:
+        """As matplotlib's patches take it."""
+        return {"facecolor": self.fill, "edgecolor": self.line, "hatch": self.hatch}
 
 
 # Told apart without colour: by hatching, and where a bar is too short for that, by the side where it sticks out.
@@ -147,14 +158,12 @@ def _timeline_figure(spans: Sequence[Span], events: Mapping[str, float]) -> Figu
     rows = sorted({span.row for span in spans}, key=lambda row: (len(row), row))  # "context 2" before "context 10"
     start, end = min(span.start_ms for span in spans), max(span.end_ms for span in spans)
     height = len(rows) + _LABEL_HEIGHT * len(events)
-    figure = Figure(figsize=(9, 1.2 + 0.7 * height), dpi=100, layout="constrained")
-    ax = figure.subplots()
+    figure, (ax,) = blank(9, 1.2 + 0.7 * height)
     for span in spans:
         _bar(ax, rows.index(span.row), span, start, (end - start) * _LEAST_WIDTH)
     _mark_events(ax, {name: at - start for name, at in events.items()}, end - start)
     ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel="ms since the first began")
     ax.set_ylim(len(rows) - 0.5, len(rows) - 0.5 - height)
-    ax.spines[["top", "right"]].set_visible(False)
     kinds = {span.what for span in spans}
     ours, others = [kind for kind in _KINDS if kind in kinds], sorted(kinds - set(_KINDS))
     figure.legend(handles=[_sample(kind) for kind in ours + others], loc="outside lower center", ncols=4)
@@ -162,18 +171,10 @@ def _timeline_figure(spans: Sequence[Span], events: Mapping[str, float]) -> Figu
 
 
 def _bar(ax: Axes, row: int, span: Span, start: float, least_width: float) -> None:
-    look = _KINDS.get(span.what, _OTHER_KIND)
-    width = span.end_ms - span.start_ms
-    bar = Rectangle(
-        (span.start_ms - start, row + look.top),
-        max(width, least_width),
-        look.bottom - look.top,
-        zorder=2 - width / (width + 1),  # the shorter, the further in front
-        facecolor=look.fill,
-        edgecolor=look.line,
-        hatch=look.hatch,
-    )
-    ax.add_patch(bar)
+    look, width = _KINDS.get(span.what, _OTHER_KIND), span.end_ms - span.start_ms
+    place, size = (span.start_ms - start, row + look.top), (max(width, least_width), look.bottom - look.top)
+    in_front = 2 - width / (width + 1)  # the shorter, the further
+    ax.add_patch(Rectangle(place, *size, zorder=in_front, **look.style()))
     ax.autoscale_view()
 
 
@@ -181,17 +182,14 @@ def _mark_events(ax: Axes, events: Mapping[str, float], total: float) -> None:
     """Each name has a line of its own above the rows, so that events at the same moment can be read."""
     for level, (name, at) in enumerate(sorted(events.items(), key=lambda event: event[1]), 1):
         ax.axvline(at, color="black", linestyle="--", linewidth=1.2, zorder=3)
-        side = ("right", -4) if at > 0.8 * total else ("left", 4)
+        side, gap = ("right", -4) if at > 0.8 * total else ("left", 4)
         place = (at, -0.5 - _LABEL_HEIGHT * (len(events) - level + 0.5))
-        ax.annotate(
-            name, place, (side[1], 0), textcoords="offset points", ha=side[0], va="center", bbox=_WHITE, zorder=4
-        )
+        ax.annotate(name, place, (gap, 0), textcoords="offset points", ha=side, va="center", bbox=_WHITE, zorder=4)
 
 
 def _sample(kind: str) -> Rectangle:
     """The kind's entry in the legend."""
-    look = _KINDS.get(kind, _OTHER_KIND)
-    return Rectangle((0, 0), 1, 1, facecolor=look.fill, edgecolor=look.line, hatch=look.hatch, label=kind)
+    return Rectangle((0, 0), 1, 1, label=kind, **_KINDS.get(kind, _OTHER_KIND).style())
 
 
 def draw_waterfall(steps: Mapping[str, float]) -> bytes:
@@ -204,12 +202,10 @@ def draw_waterfall(steps: Mapping[str, float]) -> bytes:
         A PNG. Print the same times beside it.
     """
     first, longest = next(iter(steps.values())), max(steps.values())
-    figure = Figure(figsize=(9, 0.9 + 0.5 * len(steps)), dpi=100, layout="constrained")
-    ax = figure.subplots()
+    figure, (ax,) = blank(9, 0.9 + 0.5 * len(steps))
     for row, ms in enumerate(steps.values()):
         ax.barh(row, ms, height=0.6, facecolor="#cfe8d1", edgecolor="#1b4d1f")
         ax.annotate(f"{ms:.0f} ms, {first / ms:.1f}x", (ms, row), (6, 0), textcoords="offset points", va="center")
     ax.set(yticks=range(len(steps)), yticklabels=list(steps), xlabel="ms", xlim=(0, longest * 1.25))
     ax.invert_yaxis()
-    ax.spines[["top", "right"]].set_visible(False)
     return to_png(figure)

@@ -3,7 +3,7 @@
 ``python -m trt_helpers verify`` runs each in a process of its own, because some may crash it. A question makes a
 tiny engine, tries one thing and returns what it saw. Nothing is judged here.
 
-    python -m trt_helpers.questions Q1        one question, the answer as a line of JSON
+    python -m trt_helpers.course.questions Q1        one question, the answer as a line of JSON
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Callable
 import onnx.parser
 import torch
 
-from ..engine import Profile, build_plan, load_engine
+from ..building.plan import Profile, build_plan
+from ..engine import load_engine
 from ..lanes import device, trt
 from ..log import Logger
 from ..streams import Stream, default_stream

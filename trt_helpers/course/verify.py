@@ -62,7 +62,7 @@ def _last_line(text: str) -> str:
 
 def ask(name: str) -> dict:
     """One question: its text, what happened to its process, and the answer."""
-    result = _run(["-m", "trt_helpers.questions", name], QUESTION_SECONDS)
+    result = _run(["-m", f"{__package__}.questions", name], QUESTION_SECONDS)
     last = result.pop("last")
     try:
         answer = json.loads(last) if result["status"] == "ok" else {"error": last}

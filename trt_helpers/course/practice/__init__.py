@@ -13,37 +13,11 @@ from .lesson_06 import check_as_wanted, check_number, check_ported
 from .lesson_07 import check_make_batches, check_operations, check_time_ms
 from .lesson_08 import check_careful, check_hours
 
-__all__ = [
-    # lesson 1
-    "check_row_profile",
-    "check_run",
-    # lesson 2
-    "check_wider",
-    "check_addresses",
-    "check_binding_index",
-    "check_choose_profile",
-    # lesson 3
-    "check_request",
-    "check_worst_bytes",
-    "check_verdict",
-    "check_keeping",
-    # lesson 4
-    "check_run_after",
-    "check_run_and_refill",
-    "check_two_at_a_time",
-    # lesson 5
-    "check_logits_bytes",
-    "check_complete",
-    "check_rate",
-    # lesson 6
-    "check_number",
-    "check_as_wanted",
-    "check_ported",
-    # lesson 7
-    "check_operations",
-    "check_time_ms",
-    "check_make_batches",
-    # lesson 8
-    "check_hours",
-    "check_careful",
-]
+__all__ = ["check_row_profile", "check_run"]  # lesson 1
+__all__ += ["check_wider", "check_addresses", "check_binding_index", "check_choose_profile"]  # lesson 2
+__all__ += ["check_request", "check_worst_bytes", "check_verdict", "check_keeping"]  # lesson 3
+__all__ += ["check_run_after", "check_run_and_refill", "check_two_at_a_time"]  # lesson 4
+__all__ += ["check_logits_bytes", "check_complete", "check_rate"]  # lesson 5
+__all__ += ["check_number", "check_as_wanted", "check_ported"]  # lesson 6
+__all__ += ["check_operations", "check_time_ms", "check_make_batches"]  # lesson 7
+__all__ += ["check_hours", "check_careful"]  # lesson 8

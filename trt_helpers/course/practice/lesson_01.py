@@ -6,38 +6,36 @@ from collections.abc import Callable
 
 import torch
 
-from ...engine import Profile
+from ...building.plan import Profile
 from ...lanes import device, trt
 from ...streams import synchronize_all
-from .profiles import wrong_profile
-from .verdicts import build_engine, never_raises, not_yet, solved, untouched, what_differs
+from .profiles import expect_profile
+from .verdicts import answer, engine_of, expect_equal, never_raises, solved, touched
 
 
 @never_raises
 def check_row_profile(doubler: bytes, profile: object) -> None:
     """Lesson 1, exercise 1: accepts 1 to 32 rows of exactly 10 columns, tuned for 8 rows."""
-    if untouched(profile):
-        return
     wanted = {(1, 10): True, (32, 10): True, (33, 10): False, (0, 10): False, (4, 9): False, (4, 11): False}
-    if problem := wrong_profile(doubler, "x", profile, wanted, (8, 10)):
-        return not_yet(problem)
-    return solved("1 to 32 rows of 10 columns, tuned for 8.")
+    expect_profile(doubler, "x", touched(profile), wanted, (8, 10))
+    solved("1 to 32 rows of 10 columns, tuned for 8.")
 
 
 # Its output has another name, shape and dtype than its input: whoever copied the input's is found out.
-_UNSEEN = """
-    <ir_version: 10, opset_import: ["": 20]>
+_unseen = engine_of(
+    """
     unseen (float[height, width] picture) => (int32[width, height] counted) {
         turned = Transpose <perm = [1, 0]> (picture)
         counted = Cast <to = 6> (turned)
     }
-"""
+    """,
+    Profile(picture=((1, 1), (4, 4), (4096, 4096))),
+)
 
 
 @never_raises
 def check_run(run: Callable[[trt.ICudaEngine, torch.Tensor], torch.Tensor]) -> None:
     """Lesson 1, exercise 2: ``run(engine, x)`` works on an engine that it has never seen."""
-    engine = build_engine(_UNSEEN, [Profile(picture=((1, 1), (4, 4), (4096, 4096)))])
     kept = []
     try:
         # The large one first: whoever does not wait for it reads it long before it is there.
@@ -45,16 +43,8 @@ def check_run(run: Callable[[trt.ICudaEngine, torch.Tensor], torch.Tensor]) -> N
             picture = torch.arange(float(shape[0] * shape[1])).reshape(shape)
             expected = picture.T.to(torch.int32).to(device)  # now: nothing may delay the comparison
             kept += [picture.to(device)]
-            try:
-                counted = run(engine, kept[-1])
-            except Exception as error:
-                return not_yet(f"For an input of shape {shape} your function raised {type(error).__name__}: {error}")
-            kept += [counted]
-            if untouched(counted):
-                return None
-            problem = what_differs("counted", counted, expected)
-            if problem:
-                return not_yet(f"For an input of shape {shape}: {problem}")
-        return solved("It runs an engine that it had never seen, in three shapes.")
+            kept += [answer(run, _unseen(), kept[-1], who=f"For an input of shape {shape} your function")]
+            expect_equal("counted", kept[-1], expected, f"For an input of shape {shape}: ")
+        solved("It runs an engine that it had never seen, in three shapes.")
     finally:
         synchronize_all()  # work that nobody waited for may still write to the kept tensors

@@ -3,50 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import torch
 
-from ...engine import Profile
+from ...binding import allocate_outputs, bind, set_input_shapes
+from ...building.plan import Profile
 from ...errors import TensorRTError
-from ...execution import allocate_outputs, bind, set_input_shapes
 from ...lanes import device, trt
 from ...log import logger
 from ...streams import Stream
-from .verdicts import build_engine, never_raises, not_yet, solved, untouched
+from .verdicts import NotYet, Untouched, answer, engine_of, expect_keys, never_raises, solved, touched
 
-_SAME_ROWS = """
-    <ir_version: 10, opset_import: ["": 20]>
-    same (float[rows, 2] left, float[rows, 5] right) => (float[rows, 7] both) { both = Concat <axis = 1> (left, right) }
-"""
-
-
-@cache
-def _same_rows() -> trt.ICudaEngine:
-    return build_engine(_SAME_ROWS, [Profile(left=((1, 2), (2, 2), (600, 2)), right=((1, 5), (2, 5), (600, 5)))])
+_same_rows = engine_of(
+    "same (float[rows, 2] left, float[rows, 5] right) => (float[rows, 7] both) {both = Concat <axis=1> (left, right)}",
+    Profile(left=((1, 2), (2, 2), (600, 2)), right=((1, 5), (2, 5), (600, 5))),
+)
 
 
 @never_raises
 def check_request(request: dict[str, object]) -> None:
     """Lesson 3, exercise 1: two shapes that fit together, asked of an engine that makes 7 rows of them."""
     if not isinstance(request, dict) or set(request) != {"left", "right"}:
-        return not_yet("Expected a dictionary with the shapes of left and right.")
-    if any(untouched(shape) for shape in request.values()):
-        return None
+        raise NotYet("Expected a dictionary with the shapes of left and right.")
+    for shape in request.values():
+        touched(shape)
     context = _same_rows().create_execution_context()
     try:
         set_input_shapes(context, request)
         made = allocate_outputs(context)["both"]
     except TensorRTError as error:
-        return not_yet(str(error))
+        raise NotYet(str(error)) from error
     if made.shape != (7, 7):
-        return not_yet(f"'both' has shape {tuple(made.shape)}, expected (7, 7): seven rows were asked for.")
-    return solved("As many rows for both, and each with its own columns.")
+        raise NotYet(f"'both' has shape {tuple(made.shape)}, expected (7, 7): seven rows were asked for.")
+    solved("As many rows for both, and each with its own columns.")
 
 
 # Outputs of 2, 1 and 8 bytes an element, one of them larger than the input.
-_THREE_DTYPES = """
-    <ir_version: 10, opset_import: ["": 20]>
+_three_dtypes = engine_of(
+    """
     three (float[rows, columns] x) => (float16[rows, columns] half, bool[rows, columns] big, int64[rows, twice] pair)
     <float zero = {0.0}> {
         half = Cast <to = 10> (x)
@@ -54,13 +48,11 @@ _THREE_DTYPES = """
         doubled = Concat <axis = 1> (x, x)
         pair = Cast <to = 7> (doubled)
     }
-"""
+    """,
+    Profile(x=((1, 4), (2, 8), (8, 64))),
+    Profile(x=((1, 4), (2, 8), (40, 64))),
+)
 _WORST = [{"half": 1024, "big": 512, "pair": 8192}, {"half": 5120, "big": 2560, "pair": 40960}]
-
-
-@cache
-def _three_dtypes() -> trt.ICudaEngine:
-    return build_engine(_THREE_DTYPES, [Profile(x=((1, 4), (2, 8), (8, 64))), Profile(x=((1, 4), (2, 8), (40, 64)))])
 
 
 @never_raises
@@ -68,20 +60,13 @@ def check_worst_bytes(worst_bytes: Callable) -> None:
     """Lesson 3, exercise 2: the bytes of each output at a profile's maximum, compared with figures of ours."""
     engine = _three_dtypes()
     for profile, expected in enumerate(_WORST):
-        try:
-            got = worst_bytes(engine, profile)
-        except Exception as error:
-            return not_yet(f"For profile {profile} your function raised {type(error).__name__}: {error}")
-        if untouched(got):
-            return None
-        if not isinstance(got, dict) or set(got) != set(expected):
-            names = ", ".join(expected)
-            return not_yet(f"Expected a dictionary with the outputs {names}, got {got!r}.")
+        got = answer(worst_bytes, engine, profile, who=f"For profile {profile} your function")
+        expect_keys(got, expected)
         for name, size in expected.items():
             if got[name] != size:
                 why = _why_bytes(engine, name, got[name], size)
-                return not_yet(f"'{name}' in profile {profile}: expected {size:,} bytes, got {got[name]!r}. {why}")
-    return solved("You know the worst before it comes.")
+                raise NotYet(f"'{name}' in profile {profile}: expected {size:,} bytes, got {got[name]!r}. {why}")
+    solved("You know the worst before it comes.")
 
 
 def _why_bytes(engine: trt.ICudaEngine, name: str, got: object, expected: int) -> str:
@@ -115,16 +100,11 @@ def check_verdict(verdict: Callable) -> None:
         context = engine.create_execution_context()
         if expected == "refused":
             set_input_shapes(context, {"left": (3, 2), "right": (3, 5)})
-        try:
-            with logger.quietly():
-                got = verdict(context, dict(shapes))
-        except Exception as error:
-            return not_yet(f"For {shapes} your function raised {type(error).__name__}: {error}")
-        if untouched(got):
-            return None
+        with logger.quietly():
+            got = answer(verdict, context, dict(shapes), who=f"For {shapes} your function")
         if got != expected:
-            return not_yet(f"For {shapes}: expected {expected!r}, got {got!r}. {_WHY_VERDICT[expected]}")
-    return solved("Nothing slips past you.")
+            raise NotYet(f"For {shapes}: expected {expected!r}, got {got!r}. {_WHY_VERDICT[expected]}")
+    solved("Nothing slips past you.")
 
 
 _WHY_VERDICT = {
@@ -142,40 +122,42 @@ def check_keeping(keeping: type) -> None:
     It is asked as TensorRT asks, first by hand: nothing runs before its memory is known to be large enough.
     """
     if not isinstance(keeping, type):
-        return not_yet(f"Expected the class Keeping, got {type(keeping).__name__}.")
+        raise NotYet(f"Expected the class Keeping, got {type(keeping).__name__}.")
     if "reallocate_output_async" not in vars(keeping):
-        return print("Not solved yet: write reallocate_output_async and notify_shape. There is no hurry.")
+        raise Untouched("write reallocate_output_async and notify_shape. There is no hurry.")
     try:
         allocator = keeping()
-        problem = _wrong_memory(allocator) or _wrong_delivery(allocator)
+        _expect_memory(allocator)
+        _expect_delivery(allocator)
+    except NotYet:
+        raise
     except Exception as error:
-        return not_yet(f"With your allocator, {type(error).__name__}: {error}")
-    return not_yet(problem) if problem else solved("Memory for the largest request, taken once.")
+        raise NotYet(f"With your allocator, {type(error).__name__}: {error}") from error
+    solved("Memory for the largest request, taken once.")
 
 
-def _wrong_memory(allocator: trt.IOutputAllocator) -> str:
-    """What is wrong with the memory that an allocator gives, asked for growing and shrinking sizes."""
+def _expect_memory(allocator: trt.IOutputAllocator) -> None:
+    """Pass only an allocator that, asked for growing and shrinking sizes, gives memory which is large enough."""
     addresses = []
     for size in (1024, 512, 4096, 4096, 1024):
         address = allocator.reallocate_output_async("both", addresses[-1] if addresses else 0, size, 256, 0)
-        memory = getattr(allocator, "memory", None)
+        memory, kind = getattr(allocator, "memory", None), type(address).__name__
         if not isinstance(memory, torch.Tensor):
-            return f"After {size} bytes were asked for, self.memory is {type(memory).__name__}, not a tensor."
+            raise NotYet(f"After {size} bytes were asked for, self.memory is {type(memory).__name__}, not a tensor.")
         if not isinstance(address, int):
-            return f"reallocate_output_async returned {type(address).__name__}; expected an address, memory.data_ptr()."
+            raise NotYet(f"reallocate_output_async returned {kind}; expected an address, memory.data_ptr().")
         if not memory.data_ptr() <= address <= memory.data_ptr() + memory.nbytes - size:
-            return (
+            raise NotYet(
                 f"{size} bytes were asked for; self.memory has {memory.nbytes} bytes, and they are not all behind the "
                 "address that you returned. TensorRT would write past its end."
             )
         addresses.append(address)
     if addresses[0] != addresses[1] or len(set(addresses[2:])) != 1:
-        return "New memory was taken although the old was large enough: compare self.memory.nbytes with size."
-    return ""
+        raise NotYet("New memory was taken although the old was large enough: compare self.memory.nbytes with size.")
 
 
-def _wrong_delivery(allocator: trt.IOutputAllocator) -> str:
-    """What is wrong when TensorRT itself uses the allocator, for a large output and then for a small one."""
+def _expect_delivery(allocator: trt.IOutputAllocator) -> None:
+    """Pass only an allocator that TensorRT itself can use, for a large output and then for a small one."""
     context, stream = _same_rows().create_execution_context(), Stream()
     context.set_output_allocator("both", allocator)
     for rows in (600, 3):
@@ -183,12 +165,13 @@ def _wrong_delivery(allocator: trt.IOutputAllocator) -> str:
         set_input_shapes(context, inputs)
         bind(context, inputs)
         if not context.execute_async_v3(stream.handle):
-            return f"The execution for {rows} rows was refused. {logger.last_error}"
+            raise NotYet(f"The execution for {rows} rows was refused. {logger.last_error}")
         stream.synchronize()
         shape = getattr(allocator, "shape", None)
         if shape is None or tuple(shape) != (rows, 7):
-            return f"'both' has shape ({rows}, 7), your allocator's shape is {shape}. What does notify_shape keep?"
+            raise NotYet(
+                f"'both' has shape ({rows}, 7), your allocator's shape is {shape}. What does notify_shape keep?"
+            )
         first = allocator.memory.view(torch.float32)[:7].tolist()
         if first != [1, 1, 2, 2, 2, 2, 2]:
-            return f"'both' should begin with 1, 1, 2, 2, 2, 2, 2, it is {first}."
-    return ""
+            raise NotYet(f"'both' should begin with 1, 1, 2, 2, 2, 2, 2, it is {first}.")

@@ -4,61 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 
 import torch
 
+from ...binding import set_input_shapes
+from ...building.plan import Profile
 from ...decoding.model import MaskedLM
-from ...engine import Profile
-from ...execution import set_input_shapes
 from ...lanes import trt
 from ...tensors import input_names
-from .verdicts import build_engine, never_raises, not_yet, solved, untouched
+from .verdicts import NotYet, answer, engine_of, never_raises, solved
 
 
 @never_raises
 def check_logits_bytes(logits_bytes: Callable[[int, int], int], context: trt.IExecutionContext) -> None:
     """Lesson 5, exercise 1: the bytes of ``logits``, compared with what the context itself says."""
-    for batch, sequence in [(1, 4), (3, 24), (8, 128)]:
-        try:
-            got = logits_bytes(batch, sequence)
-        except Exception as error:
-            return not_yet(f"For ({batch}, {sequence}) your function raised {type(error).__name__}: {error}")
-        if untouched(got):
-            return None
-        set_input_shapes(context, dict.fromkeys(input_names(context.engine), (batch, sequence)))
-        elements = math.prod(tuple(context.get_tensor_shape("logits")))
+    for asked in [(1, 4), (3, 24), (8, 128)]:
+        got = answer(logits_bytes, *asked, who=f"For {asked} your function")
+        set_input_shapes(context, dict.fromkeys(input_names(context.engine), asked))
+        shape = tuple(context.get_tensor_shape("logits"))
+        elements = math.prod(shape)
         if got == elements:
-            return not_yet(f"logits: {got:,} is the number of elements; each has four bytes.")
+            raise NotYet(f"logits: {got:,} is the number of elements; each has four bytes.")
         if got != 4 * elements:
-            shape = tuple(context.get_tensor_shape("logits"))
             shown = f"{got:,}" if isinstance(got, int) else repr(got)
-            return not_yet(f"logits: for shape {shape} expected {4 * elements:,} bytes, got {shown}.")
-    return solved("You know what to allocate before you ask.")
+            raise NotYet(f"logits: for shape {shape} expected {4 * elements:,} bytes, got {shown}.")
+    solved("You know what to allocate before you ask.")
 
 
 @never_raises
 def check_complete(complete: Callable, lm: MaskedLM, context: trt.IExecutionContext) -> None:
     """Lesson 5, exercise 2: every mask filled with its best word, compared with PyTorch."""
-    sentences = ["Paris is the [MASK] of France.", "She opened the [MASK] and went [MASK].", "No mask at all."]
-    for sentence in sentences:
-        try:
-            got = complete(context, sentence)
-        except Exception as error:
-            return not_yet(f"For {sentence!r} your function raised {type(error).__name__}: {error}")
-        if untouched(got):
-            return None
+    for sentence in ["Paris is the [MASK] of France.", "She opened the [MASK] and went [MASK].", "No mask at all."]:
+        got = answer(complete, context, sentence, who=f"For {sentence!r} your function")
         expected = _completed_by_pytorch(lm, sentence)
         if not isinstance(got, str):
-            return not_yet(f"Expected the sentence as text, got {type(got).__name__}.")
+            raise NotYet(f"Expected the sentence as text, got {type(got).__name__}.")
         if "[MASK]" in got:
-            return not_yet(f"{got!r} still has a [MASK]: a sentence may have several.")
+            raise NotYet(f"{got!r} still has a [MASK]: a sentence may have several.")
         if got != expected:
-            return not_yet(
-                f"For {sentence!r} PyTorch says {expected!r}, you say {got!r}. "
-                "Is it the mask's position, and each mask's own word?"
-            )
-    return solved("Every mask has its word, also two in one sentence.")
+            doubt = "Is it the mask's position, and each mask's own word?"
+            raise NotYet(f"For {sentence!r} PyTorch says {expected!r}, you say {got!r}. {doubt}")
+    solved("Every mask has its word, also two in one sentence.")
 
 
 def _completed_by_pytorch(lm: MaskedLM, sentence: str) -> str:
@@ -72,46 +58,42 @@ def _completed_by_pytorch(lm: MaskedLM, sentence: str) -> str:
 
 # Its padding id counts a hundred: whoever forgets the mask is found out. The mask is float, the ids are int32.
 _TABLE = [100.0, 1.0, 2.0, 4.0, 8.0]
-_RATE = """
-    <ir_version: 10, opset_import: ["": 20]>
+_rate = engine_of(
+    """
     rate (int32[batch, length] tokens, float[batch, length] weights) => (float[batch] score)
     <float[5] table = {100.0, 1.0, 2.0, 4.0, 8.0}, int64[1] along = {1}> {
         values = Gather(table, tokens)
         weighted = Mul(values, weights)
         score = ReduceSum <keepdims = 0> (weighted, along)
     }
-"""
+    """,
+    Profile.same(("tokens", "weights"), (1, 2), (4, 8), (4, 8)),
+)
 _TEXTS = [[1, 2], [3, 3, 4], [4, 4, 4, 4, 1], [2, 2], [1, 1, 1], [4, 3, 2, 1, 1, 1, 1, 1], [3, 1], [2, 1, 4], [1, 4]]
-
-
-@cache
-def _rate() -> trt.ICudaEngine:
-    return build_engine(_RATE, [Profile.same(("tokens", "weights"), (1, 2), (4, 8), (4, 8))])
 
 
 @never_raises
 def check_rate(rate: Callable[[trt.ICudaEngine, list[list[int]]], list[float]]) -> None:
     """Lesson 5, exercise 3: every text's score, in batches of at most four, compared with sums made by Python."""
-    try:
-        got = rate(_rate(), [list(text) for text in _TEXTS])
-    except Exception as error:
-        return not_yet(f"Your function raised {type(error).__name__}: {error}")
-    if untouched(got):
-        return None
+    got = answer(rate, _rate(), [list(text) for text in _TEXTS])
     if not isinstance(got, list | tuple) or len(got) != len(_TEXTS):
         what = f"{len(got)} of them" if isinstance(got, list | tuple) else type(got).__name__
-        return not_yet(f"Expected a list of {len(_TEXTS)} scores, one for each text, got {what}.")
+        raise NotYet(f"Expected a list of {len(_TEXTS)} scores, one for each text, got {what}.")
     for text, score in zip(_TEXTS, map(float, got), strict=True):
-        expected = sum(_TABLE[token] for token in text)
+        expected = _score(text)
         if score != expected:
-            return not_yet(f"For {text} expected the score {expected}, got {score}. {_why_score(score, expected)}")
-    return solved("Another model, other names, and your loop feeds it.")
+            raise NotYet(f"For {text} expected the score {expected}, got {score}. {_why_score(score, expected)}")
+    solved("Another model, other names, and your loop feeds it.")
+
+
+def _score(text: list[int]) -> float:
+    return sum(_TABLE[token] for token in text)
 
 
 def _why_score(score: float, expected: float) -> str:
     """What probably went wrong: the padding was counted, or the texts changed places."""
     if score > expected and (score - expected) % _TABLE[0] == 0:
         return "The padding was counted: 'weights' is 1 for a token and 0 for padding."
-    if score in [sum(_TABLE[token] for token in text) for text in _TEXTS]:
+    if score in map(_score, _TEXTS):
         return "That is another text's score: keep their order."
     return "Is 'weights' 1 for every token of the text?"

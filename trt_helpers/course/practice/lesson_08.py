@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...decoding.model import Candidate
 from ...decoding.sentences import Filled
-from .verdicts import never_raises, not_yet, solved, untouched
+from .verdicts import NotYet, answer, never_raises, solved, touched
 
 # rows, rows a second of one worker, workers, seconds to start: a short job, a long one, a very long one
 _JOBS = [(2_000, 100.0, 2, 30.0), (7_200_000, 250.0, 2, 40.0), (1_000_000_000, 300.0, 64, 60.0)]
@@ -17,19 +17,14 @@ _JOBS = [(2_000, 100.0, 2, 30.0), (7_200_000, 250.0, 2, 40.0), (1_000_000_000, 3
 def check_hours(hours: Callable[[int, float, int, float], float]) -> None:
     """Lesson 8, exercise 1: how long a job takes, start-up included; compared with a clock that only adds."""
     for rows, rate, workers, start_up_s in _JOBS:
-        try:
-            got = hours(rows, rate, workers, start_up_s)
-        except Exception as error:
-            return not_yet(f"Your function raised {type(error).__name__}: {error}")
-        if untouched(got):
-            return None
+        got = answer(hours, rows, rate, workers, start_up_s)
         expected = (start_up_s + rows / rate / workers) / 3600
         if isinstance(got, bool) or not isinstance(got, int | float):
-            return not_yet(f"Expected hours as a number, got {type(got).__name__}.")
+            raise NotYet(f"Expected hours as a number, got {type(got).__name__}.")
         if not abs(got - expected) <= 1e-6 * expected:  # not a number is no answer
             job = f"{rows:,} rows, {workers} workers of {rate:g} rows/s, {start_up_s:g} s to start"
-            return not_yet(f"{job}: expected {expected:.4f} hours, got {got:.4f}. {_why(got, expected, start_up_s)}")
-    return solved("Starting is paid once, however long the job is.")
+            raise NotYet(f"{job}: expected {expected:.4f} hours, got {got:.4f}. {_why(got, expected, start_up_s)}")
+    solved("Starting is paid once, however long the job is.")
 
 
 def _why(got: float, expected: float, start_up_s: float) -> str:
@@ -60,10 +55,10 @@ class _Stub:
 
     def __call__(self) -> Callable:
         self.made += 1
-        return self._decode
+        return self.decode
 
     @staticmethod
-    def _decode(sentences: str | list[object], top_k: int = 5, **_: object) -> list[Filled]:
+    def decode(sentences: str | list[object], top_k: int = 5, **_: object) -> list[Filled]:
         sentences = [sentences] if isinstance(sentences, str) else sentences
         return [_Stub._one(sentence) for sentence in sentences]
 
@@ -77,42 +72,36 @@ class _Stub:
 @never_raises
 def check_careful(make_class: type) -> None:
     """Lesson 8, exercise 2: a worker that makes one decoder and gives every row back, the bad ones with an error."""
-    if untouched(make_class):
-        return None
     stub = _Stub()
-    worker = make_class(stub)
+    worker = touched(make_class)(stub)
     for ids, texts in zip(_IDS, _BATCHES, strict=True):
         try:
-            got = worker({"id": list(ids), "text": list(texts)})
-        except Exception as error:
-            if stub.made == 0:
-                return not_yet(NEVER_MADE)
-            return not_yet(f"For the sentences {texts} your worker raised {type(error).__name__}: {error}")
-        if untouched(got):
-            return None
+            got = answer(worker, {"id": list(ids), "text": list(texts)}, who=f"For the sentences {texts} your worker")
+        except NotYet:
+            if stub.made:
+                raise
+            raise NotYet(NEVER_MADE) from None
         if stub.made == 0:
-            return not_yet(NEVER_MADE)
-        filled = stub._decode(texts)
+            raise NotYet(NEVER_MADE)
+        filled = stub.decode(texts)
         words = [result.candidates[0][0].word if result.candidates else "" for result in filled]
         expected = {"id": ids, "word": words, "error": [result.problem for result in filled]}
-        if wrong := _what_is_wrong(got, expected):
-            return not_yet(f"For the sentences {texts}: {wrong}")
+        _expect_columns(got, expected, f"For the sentences {texts}: ")
     if stub.made != 1:
-        return not_yet(
-            f"The decoder was made {stub.made} times for {len(_BATCHES)} batches: make it in __init__, once."
-        )
-    return solved("One decoder for each process, and no row is lost.")
+        made = f"The decoder was made {stub.made} times for {len(_BATCHES)} batches"
+        raise NotYet(f"{made}: make it in __init__, once.")
+    solved("One decoder for each process, and no row is lost.")
 
 
-def _what_is_wrong(got: object, expected: dict[str, list]) -> str:
-    """In what a batch differs from the expected one; empty if in nothing."""
+def _expect_columns(got: object, expected: dict[str, list], where: str) -> None:
+    """Pass only a batch with these columns and values."""
     if not isinstance(got, dict) or set(got) != set(expected):
         what = ", ".join(map(str, got)) if isinstance(got, dict) else type(got).__name__
-        return f"expected the columns id, word, error; got {what}."
+        raise NotYet(f"{where}expected the columns id, word, error; got {what}.")
     for column, values in expected.items():
         found = list(got[column])
         if len(found) != len(values):
-            return f"{column} has {len(found)} rows, expected {len(values)}: a bad row keeps its place."
+            words = f"{column} has {len(found)} rows, expected {len(values)}: a bad row keeps its place."
+            raise NotYet(where + words)
         if found != values:
-            return f"{column} is {found}, expected {values}."
-    return ""
+            raise NotYet(f"{where}{column} is {found}, expected {values}.")

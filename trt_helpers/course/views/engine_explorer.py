@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import ipywidgets as widgets
 
-from ...engine import Profile, build_plan, load_engine
+from ...building.plan import Profile, build_plan
+from ...engine import load_engine
 from ...lanes import trt
 from ...legacy.indices import Bindings
-from ...streams import Stream
 from ...tensors import tensor_names
 from . import html
-from .view import View, labelled
+from .contexts import context_on
+from .panel import Panel, labelled
 
 Shape = tuple[int, ...]
 NO_PROFILE = "none"  # not None, which ipywidgets shows as an empty field
@@ -48,9 +49,7 @@ def engine_facts(engine: trt.ICudaEngine, profile: int = 0) -> EngineFacts:
     Raises:
         RuntimeError: there is no such profile; TensorRT's own error.
     """
-    context, stream = engine.create_execution_context(), Stream()
-    context.set_optimization_profile_async(profile, stream.handle)
-    stream.synchronize()
+    context = context_on(engine, profile)
     tensors = [_tensor_facts(engine, context, name, profile) for name in tensor_names(engine)]
     return EngineFacts(tensors, engine.num_optimization_profiles, profile)
 
@@ -104,7 +103,7 @@ def _index_table(facts: EngineFacts, bindings: Bindings) -> str:
 # ---- the widget ---------------------------------------------------------------------------------------------
 
 
-class EngineExplorer(View):
+class EngineExplorer(Panel):
     """Builds an engine with one to three profiles and shows what it says. Every change builds another engine.
 
     Parameters:

@@ -6,14 +6,13 @@ import warnings
 
 import ipywidgets as widgets
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ...decoding.model import Candidate, MaskedLM
 from ...decoding.sentences import Filled, fill_in
 from ...lanes import trt
-from ..plots import to_png
+from ..plots import blank, to_png
 from . import html
-from .view import View, labelled
+from .panel import Panel, labelled
 
 MOST_WORDS = 10
 # A sentence may have a hundred masks. So many are drawn; the table has all.
@@ -61,8 +60,8 @@ def draw_words(filled: Filled) -> bytes:
         raise ValueError(f"there are no words to draw: {filled.problem}")
     panels = min(len(filled.candidates), _MOST_PANELS)
     rows = len(filled.candidates[0])
-    figure = Figure(figsize=(max(5, 3.2 * panels), 1.1 + 0.3 * rows), dpi=100, layout="constrained")
-    for which, ax in enumerate(figure.subplots(1, panels, squeeze=False)[0]):
+    figure, axes = blank(max(5, 3.2 * panels), 1.1 + 0.3 * rows, panels)
+    for which, ax in enumerate(axes):
         _bars(ax, filled.candidates[which], _mask(filled, which))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a word in a script that the font lacks
@@ -80,13 +79,12 @@ def _bars(ax: Axes, candidates: list[Candidate], title: str) -> None:
         ax.annotate(_percent(candidate), end, (4, 0), textcoords="offset points", va="center", fontsize=10)
     ax.set(xlim=(0, 118), xticks=(0, 50, 100), xlabel="probability in percent", title=title)
     ax.invert_yaxis()
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 # ---- the widget ---------------------------------------------------------------------------------------------
 
 
-class FillInTheBlank(View):
+class FillInTheBlank(Panel):
     """Type a sentence; the engine proposes words. One sentence at a time, so the kernel is busy for moments only.
 
     Parameters:
@@ -110,7 +108,7 @@ class FillInTheBlank(View):
         self.sentence = labelled(widgets.Text, "sentence", value=sentence, continuous_update=False, layout=wide)
         self.count = labelled(widgets.BoundedIntText, "number of words", value=5, min=1, max=MOST_WORDS)
         self.button = widgets.Button(description="Fill in")
-        self.button.on_click(self._changed)
+        self.button.on_click(self.refresh)
         self.chart = widgets.HTML()
         super().__init__([self.sentence, self.count, self.button], self.chart)
 

@@ -9,10 +9,10 @@ import ipywidgets as widgets
 
 from ...lanes import trt
 from ...log import first_error, logger
-from ...streams import Stream
 from ...tensors import input_names, output_names
 from . import html
-from .view import View, labelled
+from .contexts import context_on
+from .panel import Panel, labelled
 
 Shape = tuple[int, ...]
 AXES = ("batch", "sequence")
@@ -65,18 +65,11 @@ def request_facts(engine: trt.ICudaEngine, shape: Shape) -> RequestFacts:
             raise ValueError(f"{name} has shape {tuple(engine.get_tensor_shape(name))}; all inputs must have two sizes")
     answers, outputs = [], []
     for profile in range(engine.num_optimization_profiles):
-        context = _context_on(engine, profile)
+        context = context_on(engine, profile)
         answers.append(_answer(context, profile, inputs, shape))
         if not outputs and all(answers[-1].returned):
             outputs = _outputs(context)
     return RequestFacts(tuple(shape), inputs, answers, outputs)
-
-
-def _context_on(engine: trt.ICudaEngine, profile: int) -> trt.IExecutionContext:
-    context, stream = engine.create_execution_context(), Stream()
-    context.set_optimization_profile_async(profile, stream.handle)
-    stream.synchronize()
-    return context
 
 
 def _answer(context: trt.IExecutionContext, profile: int, inputs: Sequence[str], shape: Shape) -> Answer:
@@ -154,7 +147,7 @@ def _reasons(shape: Shape, low: Shape, high: Shape) -> list[str]:
 # ---- the widget ---------------------------------------------------------------------------------------------
 
 
-class ShapePlayground(View):
+class ShapePlayground(Panel):
     """Type a batch and a sequence length; see who takes them and what comes out. Nothing is allocated or run.
 
     Parameters:

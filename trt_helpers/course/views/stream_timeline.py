@@ -8,14 +8,16 @@ from functools import partial
 import ipywidgets as widgets
 import torch
 
-from ...execution import allocate_outputs, bind, execute, set_input_shapes, synchronize
+from ...binding import allocate_outputs, bind, set_input_shapes
+from ...execution import execute, synchronize
 from ...lanes import device, trt
 from ...streams import Gate, Stream, copy_async, pinned_empty, synchronize_all
 from ...tensors import io_tensors
 from ...timeline import Span, Timeline, overlap_ms
 from ..plots import draw_timeline
 from . import html
-from .view import View, labelled
+from .contexts import context_on
+from .panel import Panel, labelled
 
 REQUESTS = 4  # behind a gate: more executions could fill a GPU's queue, which would wait for ever
 
@@ -66,10 +68,7 @@ def _ready(engine: trt.ICudaEngine, profile: int, streams: Sequence[Stream]) -> 
 
     What the first run loads is not to be measured, and behind a gate it could wait for ever.
     """
-    context = engine.create_execution_context()
-    context.set_optimization_profile_async(profile, streams[0].handle)
-    streams[0].synchronize()
-    tensors = {}
+    context, tensors = context_on(engine, profile), {}
     for name, tensor in io_tensors(engine).items():
         if tensor.is_input:
             shape = tuple(engine.get_tensor_profile_shape(name, profile)[1])
@@ -125,7 +124,7 @@ def draw_streams(spans: Sequence[Span], streams: int, contexts: int) -> bytes:
 # ---- the widget ---------------------------------------------------------------------------------------------
 
 
-class StreamTimeline(View):
+class StreamTimeline(Panel):
     """Choose, and four requests run again and are drawn: the kernel is busy for half a second.
 
     Parameters:
@@ -146,7 +145,7 @@ class StreamTimeline(View):
         self.contexts = labelled(widgets.Dropdown, "contexts", options=[1, 2], value=2)
         self.mebibytes = labelled(widgets.Dropdown, "MiB in each copy", options=[1, 16, 64], value=16)
         self.button = widgets.Button(description="Measure again")
-        self.button.on_click(self._changed)
+        self.button.on_click(self.refresh)
         self.chart = widgets.HTML()
         super().__init__([self.streams, self.contexts, self.mebibytes, self.button], self.chart)
 

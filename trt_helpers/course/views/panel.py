@@ -1,4 +1,4 @@
-"""What all views are: controls above, a result below."""
+"""What all views are: a panel with controls above and a result below."""
 
 from __future__ import annotations
 
@@ -10,38 +10,35 @@ from ...errors import TensorRTError
 from . import html
 
 
-class View(widgets.VBox):
+class Panel(widgets.VBox):
     """Controls, and below them a result that follows every change of a control.
 
-    A view is built of controls that say their own name to a screen reader and work from the keyboard (ipywidgets'
+    A panel is built of controls that say their own name to a screen reader and work from the keyboard (ipywidgets'
     sliders do not). Nothing is printed: callbacks have no cell to print to.
 
     Attributes:
         result: what there is to see; ``result.value`` is HTML.
     """
 
-    title = "View"
+    title: str
 
     def __init__(self, controls: Sequence[widgets.Widget], *shown: widgets.Widget) -> None:
         self.result = widgets.HTML()
         rows = [widgets.HBox(list(controls), layout=widgets.Layout(flex_flow="row wrap")), *shown, self.result]
         super().__init__(rows)
         for control in controls:
-            control.observe(self._changed, names="value")
+            control.observe(self.refresh, names="value")
         self.refresh()
 
-    def _changed(self, change: object) -> None:
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show the result for what the controls say now."""
+    def refresh(self, change: object = None) -> None:
+        """Show the result for what the controls say now, whatever has changed."""
         try:
             self.result.value = self.render()
         except TensorRTError as error:
             self.result.value = html.alert(str(error))
 
     def render(self) -> str:
-        """The HTML for what the controls say now. Every view has its own."""
+        """The HTML for what the controls say now. Every panel has its own."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
