@@ -72,7 +72,7 @@ def measure(context: trt.IExecutionContext, batch: int, sequence: int, reuse: bo
     inputs = requests(batch, sequence)
     th.set_input_shapes(context, inputs)
     outputs = th.allocate_outputs(context)
-    session = context.engine._sessions._session(0)  # the same session on both sides: its threads, its weights
+    session = context.engine._model.sessions._session(0)  # the same session on both sides: its threads, its weights
     times = interleaved(
         {
             "bare": bare_loop(session, inputs, outputs),

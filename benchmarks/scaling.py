@@ -40,8 +40,7 @@ class Stub:
 
     def __call__(self, sentences: Sequence[str], top_k: int = 5, progress: bool | None = None) -> list:
         """The same five words for every sentence."""
-        from trt_helpers.decoding.model import Candidate
-        from trt_helpers.decoding.sentences import Filled
+        from trt_helpers.decoding.answers import Candidate, Filled
 
         words = [Candidate(word, 0.2) for word in ("one", "two", "three", "four", "five")[:top_k]]
         return [Filled(sentence, [words]) for sentence in sentences]
@@ -89,7 +88,7 @@ def _file(path: Path, sentences: Sequence[str], rows: int) -> Path:
 
 
 def _alone(sentences: Sequence[str], options: argparse.Namespace, threads: int) -> float:
-    """Rows a second of the decoder in this process. One thread is a worker's way, as ``scale.Worker`` sets it."""
+    """Rows a second of the decoder in this process. One thread is a worker's way, as ``worker.Worker`` sets it."""
     from trt_helpers import MaskedWordDecoder, device
 
     os.environ["TRT_HELPERS_THREADS"] = str(threads)
@@ -196,7 +195,7 @@ def _reading(place: Path, sentences: Sequence[str], rows: int = 100_000) -> dict
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from trt_helpers.scaling import parts
+    from trt_helpers.scaling import parts, reading
 
     texts = [sentences[i % len(sentences)] for i in range(rows)]
     _file(place / "read.txt", texts, rows)
@@ -205,7 +204,7 @@ def _reading(place: Path, sentences: Sequence[str], rows: int = 100_000) -> dict
     pq.write_table(pa.table({"id": range(rows), "text": texts}), place / "read.parquet")
     rates = {}
     for kind in ("txt", "jsonl", "parquet"):
-        source = parts.Source([str(place / f"read.{kind}")], "text", None, 4096)
+        source = reading.Source([str(place / f"read.{kind}")], "text", None, 4096)
         start = time.perf_counter()
         seen = sum(len(part["ids"]) for part in parts.parts_of(source, 0))
         rates[kind] = seen / (time.perf_counter() - start)

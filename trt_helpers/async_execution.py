@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from .execution import Tensors, alone, check_stream, execute, own_stream, prepare, synchronize
+from .binding import Tensors
+from .execution import alone, check_stream, execute, own_stream, prepare, synchronize
 from .lanes import trt
 from .streams import Event, Stream
 

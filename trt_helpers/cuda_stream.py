@@ -10,7 +10,7 @@ import ctypes
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -40,8 +40,12 @@ class CudaStream:
 
     def enqueue(self, work: Callable[[], object]) -> None:
         """Call ``work`` now, with this as PyTorch's current stream: what it does on the GPU happens in its turn."""
-        with torch.cuda.stream(self.torch_stream):
+        with self.as_current():
             work()
+
+    def as_current(self) -> AbstractContextManager[None]:
+        """In the ``with`` block this is PyTorch's current stream, from whose memory it gives to new tensors."""
+        return torch.cuda.stream(self.torch_stream)
 
     @contextmanager
     def holding(self, *tensors: torch.Tensor) -> Iterator[None]:
@@ -77,6 +81,10 @@ class CudaStream:
     def wait_stream(self, stream: CudaStream) -> None:
         """Work enqueued from now on waits for what ``stream`` has been given so far; the caller does not."""
         self.torch_stream.wait_stream(checked_stream(stream, CudaStream).torch_stream)
+
+    def wait_current(self) -> None:
+        """Work enqueued from now on waits for what PyTorch's current stream has been given; the caller does not."""
+        self.torch_stream.wait_stream(torch.cuda.current_stream())
 
     def __repr__(self) -> str:
         return f"<CUDA stream {self.handle:#x}>"
@@ -132,7 +140,7 @@ class CudaEvent:
         return f"<CUDA event {self.torch_event.cuda_event or 0:#x}>"
 
 
-class CudaGate:
+class CudaGate(AbstractContextManager):
     """Holds a stream back until it is opened: it decides a race, where a sleep would only make it likely.
 
     with th.Gate() as gate:
@@ -155,23 +163,15 @@ class CudaGate:
 
     def hold(self, stream: CudaStream) -> None:
         """Work enqueued on ``stream`` from now on waits until the gate is opened; the caller does not."""
+        handle = ctypes.c_void_p(checked_stream(stream, CudaStream).handle)
         address = ctypes.c_uint64(self._flag.data_ptr())
-        arguments = (
-            ctypes.c_void_p(checked_stream(stream, CudaStream).handle),
-            address,
-            ctypes.c_uint32(1),
-            ctypes.c_uint(_REACHED),
-        )
-        status = driver().cuStreamWaitValue32_v2(*arguments)
+        status = driver().cuStreamWaitValue32_v2(handle, address, ctypes.c_uint32(1), ctypes.c_uint(_REACHED))
         if status:
             raise RuntimeError(f"The stream could not be held: cuStreamWaitValue32 returned {status}.")
 
     def open(self) -> None:
         """Let the held streams go on. A gate stays open."""
         self._open()
-
-    def __enter__(self) -> CudaGate:
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Opened at the end of a ``with`` block, also when it raises: nothing hangs."""

@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,31 +38,31 @@ def show_lane() -> None:
 
 def _installed(package: str) -> str:
     for name in PACKAGES[package]:
-        try:
+        with suppress(PackageNotFoundError):
             return version(name)
-        except PackageNotFoundError:
-            continue
     return "not installed"
 
 
 def _providers() -> str:
     try:
         import onnxruntime
-    except Exception as error:  # only the reference lane needs it; a missing library raises almost anything
-        return "not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported: {error}"
+    except ModuleNotFoundError:  # only the reference lane needs it
+        return "not installed"
+    except Exception as error:  # a missing library raises almost anything
+        return f"cannot be imported: {error}"
     return ", ".join(onnxruntime.get_available_providers())
 
 
-def _gpus() -> list[str]:
+def _gpus() -> str:
     try:
         import torch
     except Exception as error:
-        return [f"not known: PyTorch cannot be imported ({error})"]
+        return f"not known: PyTorch cannot be imported ({error})"
     found = []
     for index in range(torch.cuda.device_count()):
         major, minor = torch.cuda.get_device_capability(index)
         found.append(f"{torch.cuda.get_device_name(index)}, compute capability {major}.{minor}")
-    return found or ["none that PyTorch sees"]
+    return "; ".join(found) or "none that PyTorch sees"
 
 
 def _section(title: str, rows: dict[str, str]) -> None:
@@ -73,19 +74,22 @@ def _section(title: str, rows: dict[str, str]) -> None:
 
 def try_inference() -> str:
     """Build the shipped model, run one sentence, and say what came out and how long it took."""
-    from . import engine, execution
+    from .building.plan import Profile, build_plan
     from .decoding import model as masked_lm
+    from .engine import load_engine
+    from .execution import infer
     from .lanes import device
 
     lm = masked_lm.load_masked_lm()
-    profile = engine.Profile.same(masked_lm.INPUTS, (1, 4), (1, 16), (4, 64))
-    plan = engine.build_plan(masked_lm.export_onnx(lm), profile, progress=False)
-    context = engine.load_engine(plan).create_execution_context()
+    plan = build_plan(
+        masked_lm.export_onnx(lm), Profile.same(masked_lm.INPUTS, (1, 4), (1, 16), (4, 64)), progress=False
+    )
+    context = load_engine(plan).create_execution_context()
     inputs = masked_lm.tokenize(lm, "Paris is the [MASK] of France.")
     on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
-    execution.infer(context, on_device)  # the first run pays for lazy set-up
+    infer(context, on_device)  # the first run pays for lazy set-up
     start = time.perf_counter()
-    logits = execution.infer(context, on_device)["logits"]
+    logits = infer(context, on_device)["logits"]
     milliseconds = 1000 * (time.perf_counter() - start)
     row, position = masked_lm.find_masks(lm, inputs["input_ids"])[0]
     word = masked_lm.decode_top_k(lm, logits[row, position], k=1)[0].word
@@ -99,7 +103,7 @@ def facts() -> dict[str, object]:
         "versions": {"python": platform.python_version(), **{p: _installed(p) for p in PACKAGES}},
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
-            "GPU": "; ".join(_gpus()),
+            "GPU": _gpus(),
             "ONNX Runtime": _providers(),
         },
     }
@@ -120,14 +124,6 @@ def _lane_facts() -> dict[str, object]:
         "why not the others": lane.others,
         "model": "shipped, found" if masked_lm.MODEL_FOLDER.exists() else "the shipped model is missing",
     }
-
-
-def _inference() -> tuple[str, str]:
-    """The result of one inference and ``""``, or ``""`` and why it failed."""
-    try:
-        return try_inference(), ""
-    except Exception as error:
-        return "", without_paths(str(error))
 
 
 def without_paths(text: str) -> str:
@@ -153,7 +149,12 @@ def main(as_json: bool = False) -> int:
     found = facts()
     if not as_json:
         _print_facts(found)
-    result, failure = ("", "there is no lane to run it in") if found["lane"] == "none" else _inference()
+    result, failure = "", "there is no lane to run it in"
+    if found["lane"] != "none":
+        try:
+            result, failure = try_inference(), ""
+        except Exception as error:
+            failure = without_paths(str(error))
     if as_json:
         report = {**found, "one inference": {"result": result, "failure": failure}}
         print(json.dumps(shareable(report), indent=2))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import tomllib
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from string import Formatter
 from typing import TypeVar
@@ -59,10 +59,7 @@ def log_line(key: str, **facts: object) -> str:
 
 def recognise(line: str) -> Refusal | None:
     """The refusal that a log line belongs to, or None."""
-    for refusal in refusals().values():
-        if refusal.claims(line):
-            return refusal
-    return None
+    return next((refusal for refusal in refusals().values() if refusal.claims(line)), None)
 
 
 class TensorRTError(RuntimeError):
@@ -84,11 +81,20 @@ class TensorRTError(RuntimeError):
 
     def __reduce__(self) -> tuple:
         """Keep the facts when the error crosses a process."""
-        return _rebuild, (self.key, self.log, self.facts)
+        return partial(TensorRTError, self.key, self.log, **self.facts), ()
 
 
-def _rebuild(key: str, log: str, facts: dict) -> TensorRTError:
-    return TensorRTError(key, log, **facts)
+def recognised(words: str, otherwise: str, **facts: object) -> TensorRTError:
+    """The error that a log line tells of.
+
+    Parameters:
+        otherwise: the row for a line that is not known, or whose row needs a fact that is not given.
+        facts: what the two rows may need, and more.
+    """
+    refusal = recognise(words)
+    if refusal is None or not refusal.needs <= facts.keys():
+        refusal = refusals()[otherwise]
+    return TensorRTError(refusal.key, words, **{name: facts[name] for name in refusal.needs})
 
 
 def checked_stream(given: object, kind: type[StreamKind]) -> StreamKind:

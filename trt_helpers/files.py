@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read or refused in the course's words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import TensorRTError
 
 
 @contextmanager
@@ -24,3 +26,18 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())  # the name must not reach the disk before the content
         os.replace(unfinished, path)
+
+
+def read_bytes(file: Path, missing: str, unreadable: str, **facts: object) -> bytes:
+    """The content of a file.
+
+    Parameters:
+        missing, unreadable: the rows of ``errors.toml`` that say so.
+        facts: what both are filled in with; ``unreadable`` also has the ``reason``.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise TensorRTError(missing, **facts) from None
+    except OSError as error:
+        raise TensorRTError(unreadable, **facts, reason=error.strerror) from None

@@ -74,8 +74,11 @@ def _import(name: str) -> tuple[ModuleType | None, str]:
     return None, f"the package {name} is installed, but importing it fails ({reason.splitlines()[0]})"
 
 
-def _without_builder(name: str, module: ModuleType, install: str) -> str:
+def _no_builder(name: str, install: str) -> str:
     """Type stubs alone make an import succeed, as an empty package; so capability is asked for, not a name."""
+    module, missing = _import(name)
+    if module is None:
+        return f"{missing} ({install})"
     if hasattr(module, "Builder"):
         return ""
     return f"the package {name} found here holds no Builder: type stubs or a runtime only ({install})"
@@ -90,8 +93,8 @@ def _no_torch() -> str:
 
 
 def _no_cuda() -> str:
-    if _no_torch():
-        return _no_torch()
+    if missing := _no_torch():
+        return missing
     import torch
 
     if torch.cuda.is_available():
@@ -120,15 +123,13 @@ def _rtx_supports(capability: tuple[int, int]) -> bool:
 
 def missing_for_tensorrt() -> str:
     """What the lane ``tensorrt`` lacks on this machine."""
-    module, missing = _import("tensorrt")
-    if module is None:
-        return f"{missing} ({INSTALL_TENSORRT}, on a machine with an NVIDIA GPU)"
-    if _without_builder("tensorrt", module, INSTALL_TENSORRT):
-        return _without_builder("tensorrt", module, INSTALL_TENSORRT)
-    if int(module.__version__.split(".")[0]) < OLDEST_TENSORRT:
-        return f"TensorRT {module.__version__} is too old, 10.0 or newer is needed ({INSTALL_TENSORRT})"
-    if _no_cuda():
-        return _no_cuda()
+    if missing := _no_builder("tensorrt", f"{INSTALL_TENSORRT}, on a machine with an NVIDIA GPU"):
+        return missing
+    version = importlib.import_module("tensorrt").__version__
+    if int(version.split(".")[0]) < OLDEST_TENSORRT:
+        return f"TensorRT {version} is too old, 10.0 or newer is needed ({INSTALL_TENSORRT})"
+    if missing := _no_cuda():
+        return missing
     if _capability() < OLDEST_CAPABILITY:
         return f"{_gpu()} is too old for TensorRT, which needs compute capability 7.5 or newer"
     return ""
@@ -136,16 +137,14 @@ def missing_for_tensorrt() -> str:
 
 def missing_for_tensorrt_rtx() -> str:
     """What the lane ``tensorrt_rtx`` lacks on this machine."""
-    if _missing_builder():
-        return _missing_builder()
-    if _no_cuda():
-        return _no_cuda()
-    if not _rtx_supports(_capability()):
-        refused = f"TensorRT-RTX does not support {_gpu()}; it supports {RTX_CAPABILITIES}"
-        if _capability() < OLDEST_CAPABILITY:
-            return refused
-        return f"{refused}. The full TensorRT supports this GPU ({INSTALL_TENSORRT})"
-    return ""
+    if missing := _no_builder("tensorrt_rtx", INSTALL_RTX) or _no_cuda():
+        return missing
+    if _rtx_supports(_capability()):
+        return ""
+    refused = f"TensorRT-RTX does not support {_gpu()}; it supports {RTX_CAPABILITIES}"
+    if _capability() < OLDEST_CAPABILITY:
+        return refused
+    return f"{refused}. The full TensorRT supports this GPU ({INSTALL_TENSORRT})"
 
 
 def missing_for_reference() -> str:
@@ -153,19 +152,11 @@ def missing_for_reference() -> str:
     system, machine = platform.system(), platform.machine()
     if machine.lower() not in {"x86_64", "amd64"} or system not in {"Linux", "Windows"}:
         return f"its builder exists for Linux and Windows on x86-64 only, this is {system} on {machine}"
-    if _missing_builder():
-        return f"it builds with TensorRT-RTX, but {_missing_builder()}"
-    module, missing = _import("onnxruntime")
-    if module is None:
+    if missing := _no_builder("tensorrt_rtx", INSTALL_RTX):
+        return f"it builds with TensorRT-RTX, but {missing}"
+    if missing := _import("onnxruntime")[1]:
         return f"it runs on ONNX Runtime, but {missing} ({INSTALL_ONNXRUNTIME})"
     return _no_torch()
-
-
-def _missing_builder() -> str:
-    module, missing = _import("tensorrt_rtx")
-    if module is None:
-        return f"{missing} ({INSTALL_RTX})"
-    return _without_builder("tensorrt_rtx", module, INSTALL_RTX)
 
 
 def _rather_not(name: str) -> str:

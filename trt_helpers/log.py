@@ -14,7 +14,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 from .lanes import trt
@@ -136,6 +136,11 @@ class Logger(trt.ILogger):
         finally:
             # By identity: two lists with the same messages are equal.
             self._blocks.open = [block for block in self._blocks.open if block is not fresh]
+
+
+def collected(log: trt.ILogger) -> AbstractContextManager[list[Message]]:
+    """What TensorRT says in a ``with`` block, kept for an error's text; another logger keeps it to itself."""
+    return log.quietly() if isinstance(log, Logger) else nullcontext([])
 
 
 # TensorRT keeps the first logger it is given for the whole process, so the lane has one too.

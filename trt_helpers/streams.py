@@ -2,7 +2,7 @@
 
 ``Stream`` is a queue of work, ``Event`` a point in it that others can wait for, ``Gate`` holds a stream back so
 that a race has the same winner every time. ``copy_async`` and ``pinned_empty`` move data. Lesson 4 builds on
-them; the two implementations are ``cuda_stream.py`` and ``cpu_stream.py``.
+them; the two implementations are ``cuda_stream.py`` and ``cpu_stream/``.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def test_handles_find_live_objects_only():
     assert stream_of(stream.handle) is stream and event_of(event.handle) is event
     assert stream.handle != event.handle and stream_of(event.handle) is None
     handles = stream.handle, event.handle
-    worker, there = stream._worker, weakref.ref(stream)
+    worker, there = stream.worker, weakref.ref(stream)
     del stream, event
     gc.collect()
     assert there() is None and stream_of(handles[0]) is None and event_of(handles[1]) is None

@@ -4,8 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from trt_helpers.decoding.model import Candidate
-from trt_helpers.decoding.sentences import Filled
+from trt_helpers.decoding.answers import Candidate, Filled
 
 
 class Echo:

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import scaling, scaling_page
-from trt_helpers.scaling.dataset import PartDone
+from trt_helpers.scaling.reports import PartDone
 
 
 def report(worker: int, started: float, ended: float, rows: int = 100) -> PartDone:

@@ -14,7 +14,9 @@ import pytest
 from trt_helpers import MaskedWordDecoder
 from trt_helpers.__main__ import main
 from trt_helpers.scaling import parts
-from trt_helpers.scaling.dataset import KILLER, TRIES, WHAT_STAYS, FromPlan, decode_dataset
+from trt_helpers.scaling.dataset import decode_dataset
+from trt_helpers.scaling.reports import WHAT_STAYS
+from trt_helpers.scaling.worker import KILLER, TRIES, from_plan
 
 from .stubs import Deadly, DiesLoading, Echo, Meeting, Waiting
 
@@ -169,7 +171,7 @@ def test_workers_that_die_while_they_load_are_given_up(tmp_path):
 def test_an_engine_that_does_not_load_ends_the_run_in_its_own_words(tmp_path):
     source = text_file(tmp_path, sentences(3))
     with pytest.raises(Exception, match="There is no plan file .*nothing.plan") as kept:
-        decode_dataset(source, tmp_path / "out", make_decoder=FromPlan(tmp_path / "nothing.plan"))
+        decode_dataset(source, tmp_path / "out", make_decoder=partial(from_plan, tmp_path / "nothing.plan"))
     assert kept.value.__notes__ == [WHAT_STAYS.format(tmp_path / "out")]
 
 
@@ -304,6 +306,6 @@ def test_what_this_machine_will_never_have_is_not_waited_for(tmp_path, asked, wo
 def test_a_machine_without_the_plan_takes_rays_copy(ray, tiny_bert_folder):
     decoder = MaskedWordDecoder.from_pretrained(tiny_bert_folder)
     copies = ray.put(decoder.plan.read_bytes())
-    other = FromPlan("not here.plan", str(tiny_bert_folder), copies)()
+    other = from_plan("not here.plan", str(tiny_bert_folder), copies)
     sentence = "Paris is the [MASK] of France."
     assert [c.word for c in other(sentence)[0].candidates[0]] == [c.word for c in decoder(sentence)[0].candidates[0]]

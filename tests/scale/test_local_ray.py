@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 LISTENERS = """
 import json, os, sys
 import psutil
-from trt_helpers import local_ray
+from trt_helpers.scaling import local_ray
 
 def listeners():
     own = [psutil.Process(), *psutil.Process().children(recursive=True)]
@@ -50,14 +50,14 @@ def test_only_this_machine_hears_it_and_nothing_stays():
 
 
 def test_a_ray_that_was_imported_too_early_is_not_started():
-    done = run("import ray; from trt_helpers import local_ray; local_ray.start()")
+    done = run("import ray; from trt_helpers.scaling import local_ray; local_ray.start()")
     assert done.returncode == 1 and "it would listen on all network interfaces. Call trt_helpers" in done.stderr
 
 
 # A run is interrupted while somebody else, as Python 3.12.3 does, holds what Ray Data's blocks come from.
 INTERRUPTED = """
 import gc, json, logging, sys
-from trt_helpers import local_ray
+from trt_helpers.scaling import local_ray
 local_ray.start(cpus=2)
 import ray.data
 from trt_helpers.scaling.dataset import decode_dataset
@@ -105,7 +105,7 @@ def test_an_interrupted_run_has_ended_when_the_call_has_and_says_nothing(tmp_pat
 SAID = """
 import logging
 import ray.data
-from trt_helpers import local_ray
+from trt_helpers.scaling import local_ray
 
 log = logging.getLogger("ray.data._internal.execution.streaming_executor")
 with local_ray.quiet_data():

@@ -1,14 +1,12 @@
-"""Reading what people have, bad rows and all, and writing answers whole or not at all. No Ray in here."""
+"""Parts cut, and answers written whole or not at all, in folders of any name. No Ray in here."""
 
-import bz2
-import gzip
 import io
 import json
-import lzma
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import fsspec
 import pyarrow as pa
@@ -17,126 +15,23 @@ import pytest
 from fsspec import AbstractFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from trt_helpers.decoding.model import Candidate
-from trt_helpers.decoding.sentences import Filled
-from trt_helpers.scaling import parts
+from trt_helpers.decoding.answers import Candidate, Filled
+from trt_helpers.scaling import parts, reading, storage
 
 
-def source(*files: Path, column="text", id_column=None, batch_size=3) -> parts.Source:
-    return parts.Source([str(file) for file in files], column, id_column, batch_size)
-
-
-def rows(file: Path, **options) -> list[parts.Row]:
-    return list(parts.rows_of(source(file, **options), str(file)))
-
-
-# ---- reading --------------------------------------------------------------------------------------------------
-
-
-def test_a_line_of_text_is_a_row(tmp_path):
-    (tmp_path / "a.txt").write_bytes("eins [MASK]\r\nzwölf [MASK]\n\nlast [MASK]".encode())
-    assert rows(tmp_path / "a.txt") == [
-        ("a.txt:1", "eins [MASK]", None),
-        ("a.txt:2", "zwölf [MASK]", None),
-        ("a.txt:3", "", None),
-        ("a.txt:4", "last [MASK]", None),
-    ]
-
-
-def test_a_line_that_is_not_utf8_is_named_and_loses_no_other(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"good\nna\xefve\ngood\n")
-    assert rows(tmp_path / "a.txt")[1] == ("a.txt:2", None, "not UTF-8: byte 0xef at position 2.")
-    assert [row[1] for row in rows(tmp_path / "a.txt")] == ["good", None, "good"]
-
-
-def test_json_lines_of_every_kind(tmp_path):
-    lines = [b'{"id": 7, "text": "good"}', b'{"text": 5}', b'{"id": "b", "text": null}', b"{broken", b"[1]"]
-    lines += [b'{"id": 9}', b'{"text": "na\xefve"}', b'{"text": "\\ud800"}', b"[" * 100_000]
-    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
-    found = rows(tmp_path / "a.jsonl", id_column="id")
-    assert [row[0] for row in found] == ["7", "a.jsonl:2", "b", *(f"a.jsonl:{i}" for i in (4, 5)), "9"] + [
-        f"a.jsonl:{i}" for i in (7, 8, 9)
-    ]
-    assert [row[1] for row in found] == ["good"] + [None] * 8
-    says = ["this is int, not text", "this is NoneType", "not a row of JSON Lines: Expecting property name"]
-    says += ["the line is a JSON list", "has no 'text'", "not UTF-8: byte 0xef at position 12", "surrogate"]
-    assert all(word in row[2] for word, row in zip(says, found[1:], strict=False)), found
-    assert "JSON Lines" in found[8][2]
-
-
-@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
-def test_a_compressed_text_is_told_apart_by_its_name(tmp_path, ending, pack):
-    (tmp_path / f"a.jsonl.{ending}").write_bytes(pack(b'{"text": "good"}\n'))
-    assert rows(tmp_path / f"a.jsonl.{ending}") == [(f"a.jsonl.{ending}:1", "good", None)]
-
-
-def test_files_of_one_name_in_several_folders_have_different_ids(tmp_path):
-    files = [tmp_path / "in" / day / "a.txt" for day in ("monday", "tuesday")]
-    for file in files:
-        file.parent.mkdir(parents=True)
-        file.write_text("[MASK]")
-    names, _ = parts.files_of(f"{tmp_path}/in/*/a.txt")
-    both = parts.Source(names, "text", None, 3)
-    assert [row[0] for name in names for row in parts.rows_of(both, name)] == ["monday/a.txt:1", "tuesday/a.txt:1"]
-
-
-def test_a_null_is_no_id_and_an_id_that_is_not_utf8_loses_no_row(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"id": null, "text": "x"}')
-    assert rows(tmp_path / "a.jsonl", id_column="id") == [("a.jsonl:1", "x", None)]
-    for kind in (pa.string(), pa.large_string()):
-        ids = pa.array([b"na\xefve", None, b"c"], pa.binary() if kind == pa.string() else pa.large_binary()).view(kind)
-        pq.write_table(pa.table({"id": ids, "text": ["x", "y", "z"]}), tmp_path / "a.parquet")
-        assert [row[0] for row in rows(tmp_path / "a.parquet", id_column="id")] == ["na\ufffdve", "a.parquet:2", "c"]
-
-
-def test_parquet_reads_the_named_columns_and_keeps_bad_values(tmp_path):
-    bad = pa.array([b"good", b"na\xefve", None], pa.binary()).view(pa.string())
-    pq.write_table(pa.table({"review": bad, "key": [1, 2, 3]}), tmp_path / "a.parquet")
-    found = rows(tmp_path / "a.parquet", column="review", id_column="key")
-    assert [row[:2] for row in found] == [("1", "good"), ("2", None), ("3", None)]
-    assert "not UTF-8: byte 0xef" in found[1][2] and "this is NoneType" in found[2][2]
-
-
-@pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.binary()])
-def test_other_kinds_of_text_in_parquet(tmp_path, kind):
-    pq.write_table(pa.table({"text": pa.array(["one", "two"]).cast(kind)}), tmp_path / "a.parquet")
-    assert [row[1] for row in rows(tmp_path / "a.parquet")] == ["one", "two"]
-
-
-def test_numbers_in_parquet_are_bad_rows(tmp_path):
-    pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "a.parquet")
-    assert [row[1] for row in rows(tmp_path / "a.parquet")] == [None, None]
-
-
-def test_a_parquet_file_without_the_column_is_no_matter_of_rows(tmp_path):
-    pq.write_table(pa.table({"review": ["x"], "key": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match="a.parquet has no column 'text'; it has review, key"):
-        rows(tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match="a.parquet has no column 'id'; it has review, key"):
-        parts.check_columns(source(tmp_path / "a.parquet", column="review", id_column="id"))
-    (tmp_path / "a.txt").touch()
-    parts.check_columns(source(tmp_path / "a.txt"))
-
-
-def test_files_are_found_by_name_folder_and_glob_without_hidden_ones(tmp_path):
-    for name in ("b.txt", "a.txt", "_job.json", ".hidden"):
-        (tmp_path / name).write_text("x" * len(name))
-    (tmp_path / "sub").mkdir()
-    for wanted in (str(tmp_path), f"{tmp_path}/*"):
-        names, sizes = parts.files_of(wanted)
-        assert [Path(name).name for name in names] == ["a.txt", "b.txt"] and sizes == [5, 5]
-    assert len(parts.files_of(f"{tmp_path}/b*")[0]) == len(parts.files_of(f"{tmp_path}/b.txt")[0]) == 1
-    with pytest.raises(FileNotFoundError, match="no file is called .*c.txt"):
-        parts.files_of(f"{tmp_path}/c.txt")
+def test_a_reader_needs_neither_pytorch_nor_ray():
+    program = "import sys; import trt_helpers.scaling.parts; sys.exit(bool({'torch', 'ray'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 def test_parts_are_named_after_their_first_row_and_left_out_when_done(tmp_path):
     (tmp_path / "a.txt").write_text("".join(f"{i}\n" for i in range(7)))
-    found = list(parts.parts_of(source(tmp_path / "b.txt", tmp_path / "a.txt"), 1))
+    wanted = reading.Source([f"{tmp_path}/b.txt", f"{tmp_path}/a.txt"], "text", None, 3)
+    found = list(parts.parts_of(wanted, 1))
     assert [part["part"] for part in found] == [parts.part_name(1, first) for first in (1, 4, 7)]
     assert [part["texts"] for part in found] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
     done = frozenset(part["part"] for part in found[:2])
-    assert list(parts.parts_of(source(tmp_path / "b.txt", tmp_path / "a.txt"), 1, done)) == found[2:]
+    assert list(parts.parts_of(wanted, 1, done)) == found[2:]
 
 
 # ---- writing ----------------------------------------------------------------------------------------------------
@@ -344,34 +239,34 @@ def test_a_data_set_is_kept_in_a_folder_of_any_name(place):
     parts.begin(place.url, {})
     place.fill(place.path, {f"{parts.INPUT}/of an interrupted run.parquet": b""})
     rows = Rows({"text": ["a [MASK]"], "other": [1]}, {"text": ["b [MASK]"], "other": [2]})
-    files, _ = parts.files_of(parts.keep_input(rows, place.url, ["text"]))
-    kept = parts.Source(files, "text", None, 3)
-    assert [row for file in files for row in parts.rows_of(kept, file)] == [
+    files, _ = reading.files_of(parts.keep_input(rows, place.url, ["text"]))
+    kept = reading.Source(files, "text", None, 3)
+    assert [row for file in files for row in reading.rows_of(kept, file)] == [
         ("0.parquet:1", "a [MASK]", None),
         ("1.parquet:1", "b [MASK]", None),
     ]
-    assert parts.files_of(parts.keep_input(Rows(), place.url, ["text"]))[0] == files  # once is enough
+    assert reading.files_of(parts.keep_input(Rows(), place.url, ["text"]))[0] == files  # once is enough
 
 
 def test_a_data_set_without_rows_is_one_empty_file_in_a_folder_of_any_name(place):
     parts.begin(place.url, {})
-    (file,), _ = parts.files_of(parts.keep_input(Rows(), place.url, ["text"]))
-    assert list(parts.rows_of(parts.Source([file], "text", None, 3), file)) == []
+    (file,), _ = reading.files_of(parts.keep_input(Rows(), place.url, ["text"]))
+    assert list(reading.rows_of(reading.Source([file], "text", None, 3), file)) == []
 
 
 def test_input_is_read_from_files_and_folders_of_any_name(place):
     texts = {f"{name}.txt": name.encode(errors="replace").split(b"\n")[0] for name in NAMES}
     place.fill(place.path, texts)
-    files, sizes = parts.files_of(place.url)
-    found = parts.Source(files, "text", None, 3)
-    rows = [row for file in files for row in parts.rows_of(found, file)]
+    files, sizes = reading.files_of(place.url)
+    found = reading.Source(files, "text", None, 3)
+    rows = [row for file in files for row in reading.rows_of(found, file)]
     assert sorted(sizes) == sorted(map(len, texts.values()))
     assert {row[0]: row[1].encode() for row in rows} == {
         f"{name}:1".encode(errors="replace").decode(): text for name, text in texts.items()
     }
     for name, text in texts.items():
-        (file,), _ = parts.files_of(f"{place.url}/{name}")
-        assert [row[1].encode() for row in parts.rows_of(parts.Source([file], "text", None, 3), file)] == [text]
+        (file,), _ = reading.files_of(f"{place.url}/{name}")
+        assert [row[1].encode() for row in reading.rows_of(reading.Source([file], "text", None, 3), file)] == [text]
 
 
 def test_a_source_is_a_glob_only_if_nothing_is_called_so(tmp_path):
@@ -380,7 +275,7 @@ def test_a_source_is_a_glob_only_if_nothing_is_called_so(tmp_path):
         (tmp_path / name).touch()
 
     def found(wanted):
-        return [name.removeprefix(f"file://{tmp_path}/") for name in parts.files_of(f"{tmp_path}/{wanted}")[0]]
+        return [name.removeprefix(f"file://{tmp_path}/") for name in reading.files_of(f"{tmp_path}/{wanted}")[0]]
 
     assert found("in[1]") == ["in[1]/a.txt"] and found("in[[]1]/*") == ["in[1]/a.txt"]
     assert found("in[1]/*") == ["in1/b.txt"]  # nothing is called so, hence a glob, and all of it
@@ -396,8 +291,8 @@ def test_what_is_no_url_is_a_path_in_the_working_folder(tmp_path, monkeypatch, n
     parts.begin(name, {})
     parts.write_part(name, PART, ANSWERS)
     assert (tmp_path / name / PART["part"]).is_file()
-    assert parts.rows_done(parts.as_url(name)) == parts.rows_done(name) == {PART["part"]: 3}
-    assert parts.as_url("s3://bucket/[in]") == "s3://bucket/[in]"
+    assert parts.rows_done(storage.as_url(name)) == parts.rows_done(name) == {PART["part"]: 3}
+    assert storage.as_url("s3://bucket/[in]") == "s3://bucket/[in]"
 
 
 class Remembering(MemoryFileSystem):
@@ -451,5 +346,5 @@ def test_a_folder_that_lists_itself_is_empty(tmp_path):
     parts.begin(f"{folder}/{parts.INPUT}", {"top_k": 5})
     for top_k, rows in enumerate([Rows({"text": ["[MASK]"]}), Rows()], start=5):
         parts.begin(f"{folder}/new", {"top_k": top_k})  # and what the first has kept is forgotten
-        (file,), _ = parts.files_of(parts.keep_input(rows, f"{folder}/new", ["text"]))
-        assert len(list(parts.rows_of(parts.Source([file], "text", None, 3), file))) == len(rows.files)
+        (file,), _ = reading.files_of(parts.keep_input(rows, f"{folder}/new", ["text"]))
+        assert len(list(reading.rows_of(reading.Source([file], "text", None, 3), file))) == len(rows.files)

@@ -9,8 +9,9 @@ import torch
 
 import trt_helpers as th
 from trt_helpers.decoding import decoder as decoder_module
+from trt_helpers.decoding import plans
 from trt_helpers.decoding.decoder import MaskedWordDecoder
-from trt_helpers.decoding.in_flight import read_ahead
+from trt_helpers.look_ahead import read_ahead
 
 TOLERANCE = 1e-5 if th.device.type == "cpu" else 5e-3
 GOOD = [
@@ -258,6 +259,13 @@ def test_read_ahead_takes_more_and_keeps_the_order():
     assert list(read_ahead([], 2)) == [] and list(read_ahead("ab", 0)) == ["a", "b"]
 
 
+def test_read_ahead_hands_out_at_once_what_is_ready():
+    taken, done = [], {0, 1, 4}
+    source = (taken.append(i) or i for i in range(6))
+    handed_out = [(item, len(taken)) for item in read_ahead(source, 2, done.__contains__)]
+    assert handed_out == [(0, 1), (1, 2), (2, 5), (3, 6), (4, 6), (5, 6)]
+
+
 # ---- progress ---------------------------------------------------------------------------------------------------
 
 
@@ -280,7 +288,7 @@ def test_a_bar_for_long_lists_only(decoder, monkeypatch, count, setting, shown):
 
 
 def test_plan_is_built_once(decoder, tiny_bert_folder, monkeypatch, cache):
-    monkeypatch.setattr(decoder_module, "build_plan", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr(plans, "build_plan", lambda *_: pytest.fail("built again"))
     again = MaskedWordDecoder.from_pretrained(tiny_bert_folder, tokens=64)
     assert again.plan == decoder.plan and again.plan.parent == cache
     assert words(again(GOOD)) == words(decoder(GOOD))

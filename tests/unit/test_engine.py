@@ -7,7 +7,7 @@ import torch
 
 import trt_helpers as th
 from trt_helpers import TensorRTError, trt
-from trt_helpers.engine import Profile
+from trt_helpers.building.plan import Profile
 
 from .conftest import parse
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers import TensorRTError, execution, trt
+from trt_helpers import TensorRTError, binding, execution, trt
 
 from .conftest import parse
 
@@ -589,3 +589,22 @@ def test_requests_of_many_threads_on_one_context_are_right_or_refused(context, a
     for thread in threads:
         thread.join()
     assert not wrong and answered and all(answered) and set(refusals) <= {"context_in_use"}
+
+
+# ---- a context on a profile ---------------------------------------------------------------------------------------
+
+
+DOUBLE = "g (float[n] x) => (float[n] y) { y = Add(x, x) }"
+
+
+@pytest.mark.parametrize("profile", [0, 1])
+def test_a_context_on_a_profile(profile):
+    engine = th.load_engine(th.build_plan(parse(DOUBLE), [th.Profile(x=((n,), (n,), (n,))) for n in (2, 3)]))
+    context = binding.context_on_profile(engine, profile, th.Stream())
+    assert context.active_optimization_profile == profile
+    assert th.infer(context, {"x": torch.ones(profile + 2, device=th.device)})["y"].tolist() == [2.0] * (profile + 2)
+
+
+def test_a_context_on_no_profile_is_tensorrts_error(adder_engine):
+    with th.logger.quietly(), pytest.raises(RuntimeError):
+        binding.context_on_profile(adder_engine, 9, th.Stream())

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from trt_helpers.__main__ import main
-from trt_helpers.decoding.model import Candidate
-from trt_helpers.decoding.sentences import Filled
+from trt_helpers.decoding.answers import Candidate, Filled
 from trt_helpers.scaling.command import table
 
 
@@ -48,7 +47,7 @@ def test_an_interrupted_run_says_what_it_kept(tmp_path, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trt_helpers.scaling.command.decode_dataset", interrupted)
+    monkeypatch.setattr("trt_helpers.scaling.command._decoded", interrupted)
     assert main(["fill-mask", "in.txt", "--out", "answers"]) == 130
     err = capsys.readouterr().err
     assert err == "Interrupted. What was answered is kept in answers; the same again does the rest.\n"

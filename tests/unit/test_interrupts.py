@@ -20,7 +20,10 @@ from trt_helpers.reference import execution as work
 
 # From here work gets into queues. The rest, argument checks above all, has many more lines and nothing to lose.
 FILES = ("execution", "async_execution", "streams", "pipeline", "legacy/workflow", "legacy/context")
-OURS = {str(Path(th.__file__).parent / f"{name}.py") for name in (*FILES, "reference/execution", "cpu_stream")}
+OURS = {
+    str(Path(th.__file__).parent / f"{name}.py")
+    for name in (*FILES, "reference/execution", "cpu_stream/streams", "cpu_stream/work")
+}
 
 
 class Watch:
@@ -30,8 +33,8 @@ class Watch:
         self._bound: dict[int, weakref.ref] = {}
         self.unwound = threading.Event()
         self.runs: list[bool] = []
-        bind, run = execution._set_addresses, work._run
-        patch.setattr(execution, "_set_addresses", lambda ctx, tensors: self._note(tensors) or bind(ctx, tensors))
+        bind, run = execution.set_addresses, work._run
+        patch.setattr(execution, "set_addresses", lambda ctx, tensors: self._note(tensors) or bind(ctx, tensors))
         patch.setattr(legacy.workflow, "get_output_tensors", self.noted(legacy.workflow.get_output_tensors))
         patch.setattr(work, "_run", lambda request: self._look(request) or run(request))
 

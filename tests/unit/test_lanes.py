@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import trt_helpers
-from trt_helpers import lanes as backend
+from trt_helpers import lanes
 
 EMPTY_REFERENCE = ModuleType("trt_helpers.reference")
 
@@ -32,7 +32,7 @@ class Machine:
             "onnxruntime": ModuleType("onnxruntime"),
             "trt_helpers.reference": EMPTY_REFERENCE,
         }
-        monkeypatch.setattr(backend.importlib, "import_module", self._import)
+        monkeypatch.setattr(lanes.importlib, "import_module", self._import)
         self.platform("Linux", "x86_64")
         self.without_gpu()
 
@@ -43,8 +43,8 @@ class Machine:
         return found
 
     def platform(self, system: str, machine: str) -> None:
-        self.patch.setattr(backend.platform, "system", lambda: system)
-        self.patch.setattr(backend.platform, "machine", lambda: machine)
+        self.patch.setattr(lanes.platform, "system", lambda: system)
+        self.patch.setattr(lanes.platform, "machine", lambda: machine)
 
     def without_gpu(self, cuda_build: bool = True) -> None:
         self.patch.setattr(torch.cuda, "is_available", lambda: False)
@@ -69,7 +69,7 @@ def machine(monkeypatch) -> Machine:
 def test_tensorrt_with_a_gpu(machine):
     machine.modules["tensorrt"] = module("tensorrt")
     machine.gpu("NVIDIA H100", 9, 0)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert (lane.name, lane.device.type, lane.trt.__name__) == ("tensorrt", "cuda", "tensorrt")
     assert lane.why == "NVIDIA H100 (compute capability 9.0) is supported"
     assert set(lane.others) == {"tensorrt_rtx", "reference"}
@@ -81,7 +81,7 @@ def test_tensorrt_with_a_gpu(machine):
 def test_tensorrt_10_and_newer(machine, version):
     machine.modules["tensorrt"] = module("tensorrt", version)
     machine.gpu("NVIDIA RTX 4090", 8, 9)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert lane.name == "tensorrt"
     assert lane.others["tensorrt_rtx"] == "it would work, but tensorrt comes first"
 
@@ -104,7 +104,7 @@ def test_without_a_usable_tensorrt_an_rtx_gpu_gets_tensorrt_rtx(machine, found, 
     if found is not None:
         machine.modules["tensorrt"] = found
     machine.gpu("NVIDIA RTX 4090", 8, 9)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert (lane.name, lane.device.type) == ("tensorrt_rtx", "cuda")
     assert reason in lane.others["tensorrt"]
 
@@ -112,7 +112,7 @@ def test_without_a_usable_tensorrt_an_rtx_gpu_gets_tensorrt_rtx(machine, found, 
 @pytest.mark.parametrize("capability", [(8, 0), (8, 6), (8, 9), (12, 0), (12, 1)])
 def test_tensorrt_rtx_supports(machine, capability):
     machine.gpu("NVIDIA GPU", *capability)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert lane.name == "tensorrt_rtx"
     assert f"compute capability {capability[0]}.{capability[1]}) is supported" in lane.why
 
@@ -121,26 +121,26 @@ def test_turing_gets_a_lane_in_which_the_lessons_models_run(machine):
     """TensorRT-RTX's builder refuses their FP32 matrices for it (test_targets.py has its words)."""
     machine.gpu("Tesla T4", 7, 5)
     machine.cuda_onnxruntime(True)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert (lane.name, lane.device.type) == ("reference", "cuda")
     assert "multiplies no FP32 matrices on Tesla T4 (compute capability 7.5)" in lane.why
     assert "TRT_HELPERS_BACKEND=tensorrt_rtx takes it" in lane.others["tensorrt_rtx"]
-    assert backend.choose("tensorrt_rtx").name == "tensorrt_rtx"
+    assert lanes.choose("tensorrt_rtx").name == "tensorrt_rtx"
     machine.modules["tensorrt"] = module("tensorrt")
-    assert backend.choose().name == "tensorrt"
+    assert lanes.choose().name == "tensorrt"
 
 
 def test_turing_keeps_tensorrt_rtx_where_nothing_else_works(machine):
     machine.gpu("Tesla T4", 7, 5)
     del machine.modules["onnxruntime"]
-    assert backend.choose().name == "tensorrt_rtx"
+    assert lanes.choose().name == "tensorrt_rtx"
 
 
 @pytest.mark.parametrize("capability", [(8, 7), (9, 0), (10, 0), (10, 3), (11, 0)])
 def test_a_gpu_that_tensorrt_rtx_refuses_gets_the_reference_lane(machine, capability):
     machine.gpu("NVIDIA H100", *capability)
     machine.cuda_onnxruntime(False)
-    lane = backend.choose()
+    lane = lanes.choose()
     named = f"NVIDIA H100 (compute capability {capability[0]}.{capability[1]})"
     assert (lane.name, lane.device.type) == ("reference", "cpu")
     assert f"TensorRT-RTX refuses {named}" in lane.why and "our stand-in" in lane.why
@@ -152,14 +152,14 @@ def test_a_gpu_that_tensorrt_rtx_refuses_gets_the_reference_lane(machine, capabi
 def test_reference_lane_uses_the_gpu_where_onnx_runtime_can(machine):
     machine.gpu("NVIDIA H100", 9, 0)
     machine.cuda_onnxruntime(True)
-    assert backend.choose().device.type == "cuda"
+    assert lanes.choose().device.type == "cuda"
 
 
 def test_a_gpu_too_old_for_both(machine):
     machine.modules["tensorrt"] = module("tensorrt")
     machine.gpu("NVIDIA V100", 7, 0)
     machine.cuda_onnxruntime(False)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert lane.name == "reference"
     assert (
         "compute capability 7.0) is too old for TensorRT, which needs compute capability 7.5" in lane.others["tensorrt"]
@@ -174,7 +174,7 @@ def test_a_gpu_too_old_for_both(machine):
 def test_no_gpu(machine, cuda_build, reason):
     machine.modules["tensorrt"] = module("tensorrt")
     machine.without_gpu(cuda_build)
-    lane = backend.choose()
+    lane = lanes.choose()
     assert (lane.name, lane.device.type, lane.trt) == ("reference", "cpu", EMPTY_REFERENCE)
     assert lane.why.startswith("no GPU that TensorRT can use")
     assert reason in lane.others["tensorrt"] and reason in lane.others["tensorrt_rtx"]
@@ -183,14 +183,14 @@ def test_no_gpu(machine, cuda_build, reason):
 @pytest.mark.parametrize(("system", "cpu"), [("Linux", "x86_64"), ("Windows", "AMD64")])
 def test_reference_lane_on(machine, system, cpu):
     machine.platform(system, cpu)
-    assert backend.choose().name == "reference"
+    assert lanes.choose().name == "reference"
 
 
 @pytest.mark.parametrize(("system", "cpu"), [("Darwin", "arm64"), ("Linux", "aarch64"), ("Darwin", "x86_64")])
 def test_unsupported_platform_without_a_gpu_has_no_lane(machine, system, cpu):
     machine.platform(system, cpu)
-    with pytest.raises(backend.LaneError) as caught:
-        backend.choose()
+    with pytest.raises(lanes.LaneError) as caught:
+        lanes.choose()
     assert f"x86-64 only, this is {system} on {cpu}" in str(caught.value)
 
 
@@ -198,7 +198,7 @@ def test_unsupported_platform_with_a_gpu_still_has_tensorrt(machine):
     machine.platform("Linux", "aarch64")
     machine.modules["tensorrt"] = module("tensorrt")
     machine.gpu("NVIDIA GH200", 9, 0)
-    assert backend.choose().name == "tensorrt"
+    assert lanes.choose().name == "tensorrt"
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_nothing_works_and_each_lane_says_why(machine, name, found, reason):
     del machine.modules[name]
     if found is not None:
         machine.modules[name] = found
-    with pytest.raises(backend.LaneError) as caught:
-        backend.choose()
+    with pytest.raises(lanes.LaneError) as caught:
+        lanes.choose()
     first, *lines = str(caught.value).splitlines()
     assert first == "No lane works on this machine."
     assert [line.split(":")[0].strip() for line in lines] == ["tensorrt", "tensorrt_rtx", "reference"]
@@ -243,14 +243,14 @@ def test_each_lane_can_be_forced(machine, name):
     machine.modules["tensorrt"] = module("tensorrt")
     machine.gpu("NVIDIA RTX 5090", 12, 0)
     machine.cuda_onnxruntime(False)
-    lane = backend.choose(name)
+    lane = lanes.choose(name)
     assert (lane.name, lane.why) == (name, f"TRT_HELPERS_BACKEND={name} asks for it")
     assert set(lane.others.values()) == {f"it would work, but TRT_HELPERS_BACKEND={name} is set"}
 
 
 def test_a_forced_lane_that_does_not_work_is_an_error_that_names_the_alternative(machine):
-    with pytest.raises(backend.LaneError) as caught:
-        backend.choose("tensorrt_rtx")
+    with pytest.raises(lanes.LaneError) as caught:
+        lanes.choose("tensorrt_rtx")
     asked, instead = str(caught.value).splitlines()
     assert asked.startswith(
         "TRT_HELPERS_BACKEND=tensorrt_rtx asks for a lane that does not work here: PyTorch sees no CUDA GPU"
@@ -259,12 +259,12 @@ def test_a_forced_lane_that_does_not_work_is_an_error_that_names_the_alternative
 
 
 def test_an_unknown_lane_is_refused_with_the_list(machine):
-    with pytest.raises(backend.LaneError, match="'trt' is not a lane; the lanes are tensorrt, tensorrt_rtx, reference"):
-        backend.choose("trt")
+    with pytest.raises(lanes.LaneError, match="'trt' is not a lane; the lanes are tensorrt, tensorrt_rtx, reference"):
+        lanes.choose("trt")
 
 
 def test_lane_error_is_an_import_error():
-    assert issubclass(backend.LaneError, ImportError)
+    assert issubclass(lanes.LaneError, ImportError)
 
 
 def test_asking_for_trt_with_an_unknown_lane_raises_the_lane_error():
@@ -285,9 +285,13 @@ def test_everything_exported_exists():
     assert len(set(trt_helpers.__all__)) == len(trt_helpers.__all__)
 
 
+def test_what_is_offered_can_be_read_at_a_glance():
+    assert len(trt_helpers.__all__) <= 45, "what only lessons need belongs to trt_helpers.course"
+
+
 def test_without_pytorch_every_lane_says_so(machine, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     machine.modules["tensorrt"] = module("tensorrt")
-    with pytest.raises(backend.LaneError) as caught:
-        backend.choose()
+    with pytest.raises(lanes.LaneError) as caught:
+        lanes.choose()
     assert str(caught.value).count("PyTorch cannot be imported") == 3

@@ -496,7 +496,7 @@ def test_a_real_tensorrt_8_takes_over(monkeypatch, has_bindings, has_gpu, forced
     real = ModuleType("tensorrt")
     real.ICudaEngine = type("ICudaEngine", (), {"num_bindings": 2} if has_bindings else {})
     monkeypatch.setitem(sys.modules, "tensorrt", real)
-    monkeypatch.setattr(legacy.backend, "device", torch.device("cuda" if has_gpu else "cpu"))
+    monkeypatch.setattr(legacy.lanes, "device", torch.device("cuda" if has_gpu else "cpu"))
     monkeypatch.setenv("TRT_HELPERS_BACKEND", forced)
     assert (legacy._namespace() is real) == steps_aside
 

@@ -45,9 +45,13 @@ def test_a_tensor_that_is_called_like_a_twin_keeps_its_own_number():
     assert Bindings(("x", "x [profile 1]"), 2).index("x [profile 1]") == 1
 
 
-@pytest.mark.parametrize(("binding", "corrected"), [(0, 3), (2, 5), (3, 3), (7, 7), (-1, -1), (9, 9)])
-def test_only_bindings_of_profile_0_are_corrected(binding, corrected):
-    assert THREE.corrected(binding, 1) == corrected
+@pytest.mark.parametrize(
+    ("binding", "tensor"),
+    [(0, "ids"), (2, "logits"), ("mask", "mask"), (3, "ids"), ("logits [profile 1]", "logits")]
+    + [(7, "binding 7"), (-1, "binding -1"), (9, "binding 9"), ("nope", "binding -1")],
+)
+def test_a_binding_of_profile_0_stands_for_its_twin_and_one_of_another_for_none(binding, tensor):
+    assert THREE.tensor_in(1, binding) == tensor
 
 
 def test_membership():

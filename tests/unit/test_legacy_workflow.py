@@ -178,7 +178,7 @@ def test_load_engine_of_no_file_and_of_no_plan(tmp_path):
         legacy.load_engine(runtime, tmp_path / "none.plan")
     assert caught.value.key == "plan_missing"
     (tmp_path / "bad.plan").write_bytes(b"x" * 200)
-    with pytest.raises(th.TensorRTError, match="bad.plan could not be deserialised") as caught:
+    with pytest.raises(th.TensorRTError, match="bad.plan is not a plan") as caught:
         legacy.load_engine(runtime, tmp_path / "bad.plan")
     assert "own words" in str(caught.value)
 

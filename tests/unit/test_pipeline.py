@@ -91,7 +91,9 @@ def test_done_becomes_true_for_the_failed_and_for_those_behind_it(engine):
         while not all(future.done() for future in futures) and time.monotonic() < deadline:
             waited.wait(0.001)
         assert all(future.done() for future in futures)
-        assert isinstance(futures[0]._error, th.TensorRTError) and isinstance(futures[2]._error, th.TensorRTError)
+        assert isinstance(futures[0]._request.error, th.TensorRTError) and isinstance(
+            futures[2]._request.error, th.TensorRTError
+        )
         assert futures[1].result()["y"].tolist() == right(1)
 
 
@@ -123,8 +125,8 @@ def test_a_full_pipeline_makes_the_submitter_wait(engine):
     with th.Pipeline(engine, depth=2) as pipeline:
         list(pipeline.map([request(0)] * 4))  # nothing has to be loaded while the streams are held
         with th.Gate() as gate:
-            for lane in pipeline._lanes:
-                gate.hold(lane._stream)
+            for track in pipeline._tracks:
+                gate.hold(track._stream)
             futures = [pipeline.submit(request(number)) for number in range(4)]
             fifth = threading.Thread(target=lambda: futures.append(pipeline.submit(request(4))))
             fifth.start()
@@ -139,7 +141,7 @@ def test_inputs_may_be_changed_at_once(engine):
     with th.Pipeline(engine, [0]) as pipeline:
         list(pipeline.map([request(0)] * 2))  # nothing has to be loaded while the stream is held
         with th.Gate() as gate:
-            gate.hold(pipeline._lanes[0]._stream)
+            gate.hold(pipeline._tracks[0]._stream)
             future = pipeline.submit({"ids": ids})
             ids.fill_(0)  # the work has certainly not read its input yet
         assert future.result()["y"].tolist() == [10, 20]
@@ -265,7 +267,7 @@ def test_done_says_that_result_will_not_wait(engine):
         first = pipeline.submit(request(1))
         first.result()
         with th.Gate() as gate:
-            gate.hold(pipeline._lanes[0]._stream)
+            gate.hold(pipeline._tracks[0]._stream)
             later = pipeline.submit(request(2))
             waiting = threading.Thread(target=later.result)
             waiting.start()
@@ -283,7 +285,7 @@ def test_a_kept_error_keeps_nothing_else(engine):
                 future.result()
             depths.append(len(caught.traceback))
         assert depths[0] == depths[1] == depths[2]
-        assert future._error.__traceback__ is None and future._inputs == {}
+        assert future._request.error.__traceback__ is None and future._request.inputs == {}
 
 
 def test_an_input_that_is_a_shape_stays_where_the_engine_reads_it():

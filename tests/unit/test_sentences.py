@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import trt_helpers as th
-from trt_helpers.decoding.model import INPUTS, SentenceError
+from trt_helpers.decoding.answers import SentenceError
+from trt_helpers.decoding.model import INPUTS
 
 
 @pytest.fixture(scope="module")

@@ -245,3 +245,21 @@ def test_what_is_no_stream_at_all_is_told_where_streams_come_from():
 @pytest.mark.parametrize(("shape", "made"), [(4, (4,)), ((2, 3), (2, 3)), ([2, 3], (2, 3)), (torch.Size([5]), (5,))])
 def test_pinned_empty_takes_what_torch_empty_takes(shape, made):
     assert tuple(th.pinned_empty(shape).shape) == made
+
+
+def test_work_on_pytorchs_current_stream_comes_first(streams):
+    stream, target = streams[0], full(0)
+    source = torch.full((4,), 5.0, device=th.device)  # on a GPU: enqueued on PyTorch's current stream, perhaps not done
+    stream.wait_current()
+    th.copy_async(target, source, stream)
+    stream.synchronize()
+    assert target.tolist() == [5.0] * 4
+
+
+def test_a_stream_may_be_pytorchs_current_one(streams):
+    with streams[0].as_current():
+        made = torch.ones(4, device=th.device) * 2
+    streams[0].synchronize()
+    assert made.tolist() == [2.0] * 4
+    if th.device.type == "cuda":
+        assert torch.cuda.current_stream() != streams[0].torch_stream

@@ -3,8 +3,8 @@
 import pytest
 
 import trt_helpers as th
-from trt_helpers import engine, trt
-from trt_helpers.building import targets
+from trt_helpers import lanes, trt
+from trt_helpers.building import plan, targets
 
 from .conftest import parse
 
@@ -18,13 +18,13 @@ EVERY = {kind for name, kind in trt.ComputeCapability.__members__.items() if nam
 @pytest.fixture
 def asked(monkeypatch) -> list[set]:
     """The targets of each build, in order."""
-    seen, built = [], engine._built
+    seen, built = [], plan._built
 
     def noting(builder, network, config, *rest):
         seen.append({config.get_compute_capability(i) for i in range(config.num_compute_capabilities)})
         return built(builder, network, config, *rest)
 
-    monkeypatch.setattr(engine, "_built", noting)
+    monkeypatch.setattr(plan, "_built", noting)
     return seen
 
 
@@ -33,7 +33,7 @@ def config():
 
 
 def test_the_gpu_that_is_there(monkeypatch):
-    monkeypatch.setattr(targets, "lane", th.Lane("tensorrt_rtx", trt, th.device, "", {}))
+    monkeypatch.setattr(targets, "lane", lanes.Lane("tensorrt_rtx", trt, th.device, "", {}))
     made = config()
     targets.ask_for_gpus(made)
     assert made.num_compute_capabilities == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from tqdm.auto import tqdm
 
@@ -60,9 +60,8 @@ def is_wanted() -> bool:
 @contextmanager
 def progress_monitor(wanted: bool | None = None) -> Iterator[TqdmMonitor | None]:
     """A monitor for one build, or None where no bar is wanted."""
-    monitor = TqdmMonitor() if (is_wanted() if wanted is None else wanted) else None
-    try:
-        yield monitor
-    finally:
-        if monitor is not None:
-            monitor.close()
+    if is_wanted() if wanted is None else wanted:
+        with closing(TqdmMonitor()) as monitor:
+            yield monitor
+    else:
+        yield None

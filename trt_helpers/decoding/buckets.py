@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..engine import Profile
+from ..building.plan import Profile
 from .graph import LARGEST, POSITIONS
 from .model import INPUTS
 

@@ -9,7 +9,6 @@ length so that little padding is computed, and asks an engine that decodes insid
 
 from __future__ import annotations
 
-import hashlib
 import operator
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,20 +19,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
+from ..binding import context_on_profile
 from ..building.progress import is_wanted
-from ..engine import build_plan, load_engine, save_plan
+from ..engine import load_engine
 from ..errors import TensorRTError
-from ..lanes import device, lane, trt
-from ..tensors import tensor_names
+from ..lanes import device, trt
+from ..look_ahead import read_ahead
 from ..timeline import Timeline
-from .buckets import Bucket, make_buckets, sorted_batches
-from .graph import OUTPUTS, POSITIONS, export_decoder
-from .in_flight import Slot, Streams, read_ahead
-from .model import INPUTS, Candidate, load_masked_lm, load_tokenizer, longest_sequence
-from .sentences import Filled
+from .answers import Candidate, Filled
+from .buckets import make_buckets, sorted_batches
+from .graph import OUTPUTS, export_decoder
+from .in_flight import Slot, Streams
+from .model import load_masked_lm, load_tokenizer, longest_sequence
+from .plans import buckets_of, built_once
 from .tokenizer import BulkTokenizer
 
 if TYPE_CHECKING:
@@ -83,10 +83,11 @@ class MaskedWordDecoder:
         tokens: the size of a batch in tokens, padding included; default: 1024 on the CPU, 16384 on a GPU.
         in_flight: how many batches may be with the device at once; default: 1 on the CPU, 3 on a GPU. With two or
             more, the next window of sentences is tokenised in a thread meanwhile.
+        plan: the file that the engine came from, if it did.
 
     Attributes:
-        plan: the file that the engine came from; ``MaskedWordDecoder.from_plan(decoder.plan)`` makes another decoder
-            in a worker process, without PyTorch's weights and without a build. None if it came from no file.
+        plan: that file; ``MaskedWordDecoder.from_plan(decoder.plan)`` makes another decoder in a worker process,
+            without PyTorch's weights and without a build.
         timeline: set it to a ``Timeline`` and it gets a span for every copy, execution and list that is tokenised.
 
     Raises:
@@ -101,16 +102,19 @@ class MaskedWordDecoder:
         *,
         tokens: int | None = None,
         in_flight: int | None = None,
+        plan: Path | None = None,
     ) -> None:
         self._in_flight = IN_FLIGHT[device.type] if in_flight is None else in_flight
         if self._in_flight < 1:
             raise ValueError(f"in_flight is the number of batches with the device at once, at least 1; got {in_flight}")
-        self.plan: Path | None = None
-        self._buckets = _buckets_of(engine)
+        self.plan = plan
+        self._buckets = buckets_of(engine)
         self._tokens = TOKENS[device.type] if tokens is None else tokens
         longest = self._buckets[-1].longest
         self._tokenizer = BulkTokenizer(tokenizer, longest)
         self._most = engine.get_tensor_shape(OUTPUTS[0])[1]
+        # What a slot has to hold: tokens, masks, and words for each.
+        self._largest = max(self._tokens, longest), max(bucket.masks for bucket in self._buckets), self._most
         self._engine = engine
         self._contexts: dict[int, trt.IExecutionContext] = {}
         self._streams = Streams()
@@ -133,33 +137,23 @@ class MaskedWordDecoder:
         lm = load_masked_lm(source)
         tokens = TOKENS[device.type] if tokens is None else tokens
         # The plan takes twice as much, so that other decoders on it have a choice.
-        plan, engine = _built(export_decoder(lm), make_buckets(longest_sequence(lm), 2 * tokens))
-        decoder = cls(engine, lm.tokenizer, tokens=tokens, in_flight=in_flight)
-        decoder.plan = plan
-        return decoder
+        plan, engine = built_once(export_decoder(lm), make_buckets(longest_sequence(lm), 2 * tokens))
+        return cls(engine, lm.tokenizer, tokens=tokens, in_flight=in_flight, plan=plan)
 
     @classmethod
-    def from_plan(
-        cls,
-        plan: str | Path,
-        source: str | Path | None = None,
-        *,
-        tokens: int | None = None,
-        in_flight: int | None = None,
-    ) -> MaskedWordDecoder:
+    def from_plan(cls, plan: str | Path, source: str | Path | None = None, **options: int | None) -> MaskedWordDecoder:
         """Load a plan that is already built: no weights of PyTorch, no export, no build.
 
         Parameters:
             plan: a file, such as ``decoder.plan`` of another process on the same machine.
             source: where the tokenizer is, as for ``load_masked_lm``.
+            options: ``tokens`` and ``in_flight``, as for the decoder itself.
 
         Raises:
             TensorRTError: there is no such plan, or it does not fit this machine.
             ValueError: it is a plan of something else.
         """
-        decoder = cls(load_engine(plan), load_tokenizer(source), tokens=tokens, in_flight=in_flight)
-        decoder.plan = Path(plan)
-        return decoder
+        return cls(load_engine(plan), load_tokenizer(source), plan=Path(plan), **options)
 
     def __call__(self, sentences: str | Sequence[str], top_k: int = 5, *, progress: bool | None = None) -> list[Filled]:
         """The ``top_k`` likeliest words for every ``[MASK]`` of every sentence.
@@ -256,63 +250,23 @@ class MaskedWordDecoder:
             self._streams = Streams()  # one that failed is of no use any more
             raise
         finally:
-            _wait_for(busy)  # whoever stops half-way leaves work behind, which still writes
+            for slot in busy:  # whoever stops half-way leaves work behind, which still writes
+                with suppress(TensorRTError):
+                    slot.results()
             self._idle.extend(busy)
 
     def _enqueued(self, batch: _Batch, busy: deque[Slot]) -> tuple[_Batch, Slot | None]:
         """Give the batch a slot and enqueue it; one without sentences needs none."""
         if not batch.ids:
             return batch, None
-        slot = self._idle.pop() if self._idle else self._new_slot()
+        slot = self._idle.pop() if self._idle else Slot(*self._largest, self._tokenizer)
         slot.fill(batch.ids)
         self._streams.enqueue(self._context(batch.bucket), slot, self.timeline)
         busy.append(slot)
         return batch, slot
 
-    def _new_slot(self) -> Slot:
-        masks = max(bucket.masks for bucket in self._buckets)
-        return Slot(max(self._tokens, self._buckets[-1].longest), masks, self._most, self._tokenizer)
-
     def _context(self, bucket: int) -> trt.IExecutionContext:
         """A context for each bucket, made when first needed: switching profiles would forget the shapes."""
         if bucket not in self._contexts:
-            context, stream = self._engine.create_execution_context(), self._streams.execution
-            context.set_optimization_profile_async(bucket, stream.handle)  # raises where others return False
-            stream.synchronize()
-            self._contexts[bucket] = context
+            self._contexts[bucket] = context_on_profile(self._engine, bucket, self._streams.execution)
         return self._contexts[bucket]
-
-
-def _wait_for(slots: Iterable[Slot]) -> None:
-    for slot in slots:
-        with suppress(TensorRTError):
-            slot.results()
-
-
-# ---- plans ------------------------------------------------------------------------------------------------
-
-
-def _built(onnx_file: Path, buckets: Sequence[Bucket]) -> tuple[Path, trt.ICudaEngine]:
-    """The plan beside the ONNX file, built if there is none for these buckets, this TensorRT and this GPU."""
-    gpu = torch.cuda.get_device_name() if device.type == "cuda" else ""
-    what = repr((lane.name, trt.__version__, gpu, [tuple(bucket) for bucket in buckets]))
-    path = onnx_file.with_name(f"{onnx_file.stem}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.plan")
-    if path.exists():
-        with suppress(TensorRTError):  # damaged, or of an older trt_helpers: build it again
-            return path, load_engine(path)
-    plan = build_plan(onnx_file, [bucket.profile() for bucket in buckets])
-    return save_plan(plan, path), load_engine(plan)
-
-
-def _buckets_of(engine: trt.ICudaEngine) -> list[Bucket]:
-    """The length buckets that an engine was built with."""
-    names = {*INPUTS, POSITIONS, *OUTPUTS}
-    if set(tensor_names(engine)) != names:
-        found = ", ".join(tensor_names(engine))
-        raise ValueError(f"a decoder needs an engine made from export_decoder's ONNX file; this one has {found}")
-    buckets = []
-    for k in range(engine.num_optimization_profiles):
-        low, _, high = engine.get_tensor_profile_shape(INPUTS[0], k)
-        masks = engine.get_tensor_profile_shape(POSITIONS, k)[2][0]
-        buckets.append(Bucket(shortest=low[1], longest=high[1], rows=high[0], masks=masks))
-    return buckets

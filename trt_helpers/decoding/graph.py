@@ -15,8 +15,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
-from .model import INPUTS, MaskedLM, longest_sequence, saved, to_onnx
+from .exporting import LogitsOnly, to_onnx
+from .model import INPUTS, MaskedLM, longest_sequence, saved
 
 POSITIONS = "mask_positions"
 OUTPUTS = ("top_ids", "top_probabilities")
@@ -51,69 +53,53 @@ def _export(lm: MaskedLM) -> torch.onnx.ONNXProgram:
     return to_onnx(WordsAtMasks(lm.model), example, dynamic, list(OUTPUTS))
 
 
-class WordsAtMasks(torch.nn.Module):
+class WordsAtMasks(nn.Module):
     """The model with the decoding inside.
 
     Parameters:
         model: a ``BertForMaskedLM``. Any other architecture works, but computes the scores of every token.
     """
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: nn.Module) -> None:
+        from transformers import BertForMaskedLM
+
         super().__init__()
-        self.scores = _BertScores(model) if _is_bert(model) else _AnyScores(model)
+        is_bert = isinstance(model, BertForMaskedLM) and not model.config.is_decoder
+        self.scores = (_BertScores if is_bert else _AnyScores)(model)
         self.top_k = min(TOP_K, model.config.vocab_size)
 
     def forward(
-        self,
-        input_ids: torch.Tensor,
-        token_type_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        mask_positions: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor, mask_positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Ids and probabilities of the likeliest words, each (masks, 32)."""
         scores = self.scores(input_ids, token_type_ids, attention_mask, mask_positions)
         top = scores.softmax(dim=-1).topk(self.top_k, dim=-1)
         return top.indices, top.values
 
 
-def _is_bert(model: torch.nn.Module) -> bool:
-    from transformers import BertForMaskedLM
-
-    return isinstance(model, BertForMaskedLM) and not model.config.is_decoder
-
-
-class _AnyScores(torch.nn.Module):
+class _AnyScores(LogitsOnly):
     """The scores at the masks, out of the scores everywhere."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor, places: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
         """The scores, shape (masks, words)."""
-        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids, "attention_mask": attention_mask}
-        return self.model(**inputs).logits[places[:, 0], places[:, 1]]
+        return super().forward(input_ids, token_type_ids, attention_mask)[places[:, 0], places[:, 1]]
 
 
-class _BertScores(torch.nn.Module):
+class _BertScores(nn.Module):
     """The scores at the masks, and as little else as they need. The parts are the model's own, weights and all."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.embeddings, self.layers, self.head = model.bert.embeddings, model.bert.encoder.layer, model.cls
         self.heads = model.config.num_attention_heads
 
-    def forward(
-        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor, places: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
         """The scores, shape (masks, words)."""
         batch, sequence = input_ids.shape
         tokens = self.embeddings(input_ids=input_ids, token_type_ids=token_type_ids).flatten(0, 1)
         hidden = tokens.shape[-1]
 
-        def by_head(flat: torch.Tensor) -> torch.Tensor:
+        def by_head(flat: Tensor) -> Tensor:
             return flat.view(batch, sequence, self.heads, hidden // self.heads).transpose(1, 2)
 
         # 0 where a token may be looked at, the lowest number where not: shape (batch, 1, 1, sequence).
@@ -133,14 +119,12 @@ class _BertScores(torch.nn.Module):
         return self.head(_rest_of_layer(layer, seen, masks))
 
 
-def _attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, padding: torch.Tensor, scaling: float
-) -> torch.Tensor:
+def _attend(query: Tensor, key: Tensor, value: Tensor, padding: Tensor, scaling: float) -> Tensor:
     """Attention, shape (batch, heads, queries, hidden / heads): the plain form, which TensorRT fuses."""
     return (query @ key.transpose(2, 3) * scaling + padding).softmax(dim=-1) @ value
 
 
-def _rest_of_layer(layer: torch.nn.Module, seen: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+def _rest_of_layer(layer: nn.Module, seen: Tensor, tokens: Tensor) -> Tensor:
     """What follows the attention, token by token, shape (tokens, hidden)."""
     tokens = layer.attention.output(seen, tokens)
     return layer.output(layer.intermediate(tokens), tokens)

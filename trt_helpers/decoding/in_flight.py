@@ -7,16 +7,15 @@ for each of the three, events between them. Without a GPU there is nothing to co
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
 import torch
 
-from ..execution import Tensors, alone, execute, prepare, synchronize
+from ..binding import Tensors
+from ..execution import alone, execute, prepare, synchronize
 from ..lanes import device, trt
 from ..streams import Event, Stream, copy_async, pinned_empty
 from ..timeline import Timeline
@@ -25,7 +24,6 @@ from .model import INPUTS
 from .tokenizer import BulkTokenizer
 
 ON_GPU = device.type == "cuda"
-Item = TypeVar("Item")
 TYPES = dict(zip(OUTPUTS, (torch.int64, torch.float32), strict=True))
 
 
@@ -44,27 +42,17 @@ class Streams:
         Parameters:
             timeline: gets a span for each of the three.
         """
-        if not ON_GPU:
-            self._execute(context, slot.host_inputs, slot.host_outputs, timeline)
-            slot.done = self.execution.record_event()
-            return
-        copying_in, copying_out = self._copying
-        _copy(copying_in, slot.inputs, slot.host_inputs, timeline, "copy in")
-        self.execution.wait_event(copying_in.record_event())
-        self._execute(context, slot.inputs, slot.outputs, timeline)
-        copying_out.wait_event(self.execution.record_event())
-        _copy(copying_out, slot.host_outputs, slot.outputs, timeline, "copy out")
-        slot.done = copying_out.record_event()
-
-    def _execute(
-        self,
-        context: trt.IExecutionContext,
-        inputs: Tensors,
-        outputs: dict[str, torch.Tensor],
-        timeline: Timeline | None,
-    ) -> None:
+        if ON_GPU:
+            copying_in, copying_out = self._copying
+            _copy(copying_in, slot.inputs, slot.host_inputs, timeline, "copy in")
+            self.execution.wait_event(copying_in.record_event())
         with alone(context), _span(timeline, self.execution, "execute"):
-            execute(context, self.execution, *prepare(context, inputs, outputs, convert=False))
+            execute(context, self.execution, *prepare(context, slot.inputs, slot.outputs, convert=False))
+        slot.done = self.execution.record_event()
+        if ON_GPU:
+            copying_out.wait_event(slot.done)
+            _copy(copying_out, slot.host_outputs, slot.outputs, timeline, "copy out")
+            slot.done = copying_out.record_event()
 
 
 def _copy(stream: Stream, targets: Tensors, sources: Tensors, timeline: Timeline | None, what: str) -> None:
@@ -92,9 +80,7 @@ class Slot:
         sizes = dict.fromkeys(INPUTS, tokens) | {POSITIONS: 2 * masks}
         self._host = {name: pinned_empty((size,), torch.int64).zero_() for name, size in sizes.items()}
         self._host |= {name: pinned_empty((masks * top_k,), dtype) for name, dtype in TYPES.items()}
-        self._device = (
-            {name: torch.empty_like(host, device=device) for name, host in self._host.items()} if ON_GPU else {}
-        )
+        self._device = {name: host.to(device) for name, host in self._host.items()}  # without a GPU the same tensors
         self._top_k, self._mask_id, self._pad_id = top_k, tokenizer.mask_id, tokenizer.pad_id
         self.done: Event | None = None
 
@@ -112,8 +98,7 @@ class Slot:
         self.host_inputs, self.host_outputs = _views(self._host, shapes), _views(self._host, answers)
         for name, value in values.items():
             self.host_inputs[name].copy_(torch.from_numpy(value))
-        if ON_GPU:
-            self.inputs, self.outputs = _views(self._device, shapes), _views(self._device, answers)
+        self.inputs, self.outputs = _views(self._device, shapes), _views(self._device, answers)
 
     def results(self) -> tuple[np.ndarray, np.ndarray]:
         """Wait for the batch. Its ids and probabilities, each (masks, top_k), valid until the next ``fill``.
@@ -122,28 +107,8 @@ class Slot:
             TensorRTError: the work failed.
         """
         synchronize(self.done)
-        ids, probabilities = (self.host_outputs[name].numpy() for name in OUTPUTS)
-        return ids, probabilities
+        return tuple(self.host_outputs[name].numpy() for name in OUTPUTS)
 
 
 def _views(memory: dict[str, torch.Tensor], shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     return {name: memory[name][: math.prod(shape)].view(shape) for name, shape in shapes.items()}
-
-
-def read_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
-    """The same items, each handed out when ``count`` more have been taken: what taking them starts goes on meanwhile.
-
-    If the source fails, what it gave before is handed out first.
-    """
-    taken: deque[Item] = deque()
-    failed = None
-    try:
-        for item in items:
-            taken.append(item)
-            if len(taken) > count:
-                yield taken.popleft()
-    except Exception as error:
-        failed = error
-    yield from taken
-    if failed is not None:
-        raise failed

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..execution import infer
 from ..lanes import device, trt
-from .model import Candidate, MaskedLM, decode_top_k, find_masks, no_mask, problem_with, tokenize
-
-
-class Filled(NamedTuple):
-    """What became of one sentence: the candidates for each ``[MASK]``, in order, or the reason why there are none."""
-
-    sentence: str
-    candidates: list[list[Candidate]]
-    problem: str = ""
-
-    def __str__(self) -> str:
-        if self.problem:
-            return f"{self.sentence!r}: {self.problem}"
-        words = "; ".join(", ".join(c.word for c in candidates) for candidates in self.candidates)
-        return f"{self.sentence} -> {words}"
-
-
-def _problem_with(lm: MaskedLM, sentence: object, longest: int) -> str:
-    """As ``problem_with``, and there has to be a mask."""
-    return problem_with(lm, sentence, longest) or no_mask(sentence, lm.tokenizer.mask_token)
+from .answers import Candidate, Filled, no_mask
+from .model import MaskedLM, decode_top_k, find_masks, problem_with, tokenize
 
 
 def fill_in(lm: MaskedLM, context: trt.IExecutionContext, sentences: str | Sequence[str], k: int = 5) -> list[Filled]:
@@ -37,7 +18,7 @@ def fill_in(lm: MaskedLM, context: trt.IExecutionContext, sentences: str | Seque
     """
     sentences = [sentences] if isinstance(sentences, str) else list(sentences)
     low, _, high = context.engine.get_tensor_profile_shape("input_ids", context.active_optimization_profile)
-    problems = [_problem_with(lm, sentence, longest=high[1]) for sentence in sentences]
+    problems = [problem_with(lm, s, longest=high[1]) or no_mask(s, lm.tokenizer.mask_token) for s in sentences]
     good = [i for i, problem in enumerate(problems) if not problem]
     filled = {}
     for start in range(0, len(good), high[0]):

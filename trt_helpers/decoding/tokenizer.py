@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from .model import Candidate, no_mask, not_text, too_long
+from .answers import Candidate, no_mask, not_text, too_long
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -43,10 +43,8 @@ class BulkTokenizer:
         ids: list[list[int]] = [[]] * len(sentences)
         for i, encoded in zip(good, self._rust.encode_batch_fast([sentences[i] for i in good]), strict=True):
             row = encoded.ids
-            if problem := too_long(sentences[i], len(row), self._longest):
-                problems[i] = problem
-            else:
-                ids[i] = row
+            problems[i] = too_long(sentences[i], len(row), self._longest)
+            ids[i] = [] if problems[i] else row
         return problems, ids
 
     def candidates(self, ids: np.ndarray, probabilities: np.ndarray) -> list[list[Candidate]]:

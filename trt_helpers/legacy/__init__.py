@@ -22,26 +22,18 @@ import os
 import sys
 from types import ModuleType
 
-from .. import lanes as backend
+from .. import lanes
 from ..log import logger
 from . import namespace
 from .building import build_engine
 from .engine import ICudaEngine
 from .workflow import get_binding_idxs, get_output_tensors, infer_tensorrt, load_engine, save_engine
 
-__all__ = [
-    "trt",
-    "view",
-    "get_binding_idxs",
-    "get_output_tensors",
-    "infer_tensorrt",
-    "save_engine",
-    "load_engine",
-    "build_engine",
-]
+__all__ = ["trt", "view", "get_binding_idxs", "get_output_tensors", "infer_tensorrt"]
+__all__ += ["save_engine", "load_engine", "build_engine"]
 
 
-def view(engine: backend.trt.ICudaEngine, log: backend.trt.ILogger | None = None) -> ICudaEngine:
+def view(engine: lanes.trt.ICudaEngine, log: lanes.trt.ILogger | None = None) -> ICudaEngine:
     """An engine with TensorRT 8's members; one that has them already, as it is.
 
     Parameters:
@@ -54,8 +46,8 @@ def _namespace() -> ModuleType:
     """A real TensorRT 8 needs no view. The lane's choice has imported it, if it is installed."""
     installed = sys.modules.get("tensorrt")
     is_8 = hasattr(getattr(installed, "ICudaEngine", None), "num_bindings")
-    forced = os.environ.get(backend.FORCE)
-    return installed if is_8 and backend.device.type == "cuda" and not forced else namespace
+    forced = os.environ.get(lanes.FORCE)
+    return installed if is_8 and lanes.device.type == "cuda" and not forced else namespace
 
 
 trt = _namespace()

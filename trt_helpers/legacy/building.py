@@ -7,14 +7,15 @@ from pathlib import Path
 
 import onnx
 
-from ..engine import Profile, build_plan
+from ..building.plan import Profile, build_plan, onnx_bytes
+from ..building.refusals import Triple
+from ..engine import deserialised
 from ..errors import TensorRTError
 from ..lanes import trt
 from .engine import ICudaEngine
 from .namespace import Runtime
 
 Shape = tuple[int, ...]
-Triple = tuple[Shape, Shape, Shape]
 
 
 def build_engine(
@@ -52,10 +53,7 @@ def build_engine(
     if any(triple) and (shapes is not None or None in triple):
         raise TypeError("Give min_shape, optimal_shape and max_shape, all three, or shapes.")
     profiles = _profiles(onnx_file_path, triple if any(triple) else shapes)
-    engine = runtime.deserialize_cuda_engine(build_plan(onnx_file_path, profiles, log=logger))
-    if engine is None:
-        raise TensorRTError("plan_refused", plan="The plan just built")
-    return engine
+    return deserialised(runtime, build_plan(onnx_file_path, profiles, log=logger), logger)
 
 
 def _profiles(onnx_file_path: str | Path, shapes: object) -> list[Profile]:
@@ -71,12 +69,11 @@ def _profiles(onnx_file_path: str | Path, shapes: object) -> list[Profile]:
 
 def _dynamic_inputs(onnx_file_path: str | Path) -> list[str]:
     """The inputs with at least one open dimension."""
+    name, data, _ = onnx_bytes(onnx_file_path)
     try:
-        graph = onnx.load(onnx_file_path, load_external_data=False).graph
-    except FileNotFoundError:
-        raise TensorRTError("onnx_missing", path=str(onnx_file_path)) from None
+        graph = onnx.load_from_string(data).graph
     except Exception:  # protobuf's own errors
-        raise TensorRTError("onnx_unreadable", path=str(onnx_file_path), reason="it is no ONNX graph") from None
+        raise TensorRTError("onnx_unreadable", path=name, reason="it is no ONNX graph") from None
     weights = {initializer.name for initializer in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     return [v.name for v in inputs if not all(d.HasField("dim_value") for d in v.type.tensor_type.shape.dim)]

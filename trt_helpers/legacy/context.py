@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
 
+from ..execution import own_stream
 from ..lanes import device, trt
-from ..streams import Stream
-from ..tensors import to_torch_dtype
+from ..tensors import input_names, to_torch_dtype
+from .indices import Bindings
 from .view import View, replaced_by
-
-if TYPE_CHECKING:
-    from .engine import ICudaEngine
 
 Shape = Sequence[int]
 
@@ -22,21 +19,18 @@ Shape = Sequence[int]
 class IExecutionContext(View):
     """A view on a context, with binding numbers for names."""
 
-    def __init__(self, real: trt.IExecutionContext, engine: ICudaEngine) -> None:
+    def __init__(
+        self, real: trt.IExecutionContext, engine: View, bindings: Bindings, refuse: Callable[..., None]
+    ) -> None:
         super().__init__(real)
-        self._engine = engine
-        self._stream: Stream | None = None
+        self._engine, self._bindings, self._refuse = engine, bindings, refuse
         # The values given to set_shape_input, copied: TensorRT takes their address.
         self._values: dict[str, torch.Tensor] = {}
 
     @property
-    def engine(self) -> ICudaEngine:
+    def engine(self) -> View:
         """The engine it was made from, with TensorRT 8's members."""
         return self._engine
-
-    def _own_stream(self) -> Stream:
-        self._stream = self._stream or Stream()
-        return self._stream
 
     # ---- profiles -------------------------------------------------------------------------------------------
 
@@ -53,7 +47,7 @@ class IExecutionContext(View):
         Raises:
             RuntimeError: there is no such profile.
         """
-        stream = self._own_stream()
+        stream = own_stream(self.real)
         try:
             self.real.set_optimization_profile_async(profile_index, stream.handle)
         except RuntimeError:
@@ -69,16 +63,15 @@ class IExecutionContext(View):
         Returns:
             False, with one ERROR in the log and the old shape still in force, if it is refused.
         """
-        bindings, profile = self._engine.bindings, self.active_optimization_profile
-        if binding not in bindings.of_profile(profile):
-            ours = bindings.of_profile(profile)
-            facts = {"index": binding, "profile": profile, "min": ours[0], "max": ours[-1]}
-            self._engine._refuse("binding_of_other_profile", **facts)
+        profile = self.active_optimization_profile
+        ours = self._bindings.of_profile(profile)
+        if binding not in ours:
+            self._refuse("binding_of_other_profile", index=binding, profile=profile, min=ours[0], max=ours[-1])
             return False
-        name = bindings.tensor(binding)
+        name = self._bindings.tensor(binding)
         facts = self._out_of_range(name, profile, shape)
         if facts:
-            self._engine._refuse("binding_shape_out_of_range", index=binding, **facts)
+            self._refuse("binding_shape_out_of_range", index=binding, **facts)
             return False
         return self.real.set_input_shape(name, shape)
 
@@ -106,7 +99,7 @@ class IExecutionContext(View):
 
     def _tensor(self, binding: int) -> str:
         """The tensor of a binding of the active profile; of another one: a name that no tensor has."""
-        return self._engine._in_profile(self.active_optimization_profile, binding)
+        return self._bindings.tensor_in(self.active_optimization_profile, binding)
 
     @replaced_by("get_tensor_shape")
     def get_binding_shape(self, binding: int) -> trt.Dims:
@@ -124,24 +117,20 @@ class IExecutionContext(View):
     @property
     def all_binding_shapes_specified(self) -> bool:
         """Whether no input shape is missing."""
-        return not any(-1 in self.real.get_tensor_shape(name) for name in self._inputs())
+        return not any(-1 in self.real.get_tensor_shape(name) for name in input_names(self._engine.real))
 
     @property
     def all_shape_inputs_specified(self) -> bool:
         """Whether no value of a shape input is missing."""
-        values = [name for name in self._inputs() if self._engine.real.is_shape_inference_io(name)]
-        return all(self.real.get_tensor_address(name) for name in values)
-
-    def _inputs(self) -> list[str]:
         engine = self._engine.real
-        return [n for n in self._engine.bindings.tensors if engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT]
+        values = [name for name in input_names(engine) if engine.is_shape_inference_io(name)]
+        return all(self.real.get_tensor_address(name) for name in values)
 
     @replaced_by("set_tensor_address")
     def set_shape_input(self, binding: int, shape: Sequence[int]) -> bool:
         """Set the values of a shape input. They are copied, now."""
-        name = self._tensor(binding)
-        engine = self._engine.real
-        if not engine.is_shape_inference_io(name) or engine.get_tensor_mode(name) != trt.TensorIOMode.INPUT:
+        name, engine = self._tensor(binding), self._engine.real
+        if name not in input_names(engine) or not engine.is_shape_inference_io(name):
             return False
         values = torch.tensor(list(shape), dtype=to_torch_dtype(engine.get_tensor_dtype(name)))
         if not self.real.set_tensor_address(name, values.data_ptr()):
@@ -160,18 +149,15 @@ class IExecutionContext(View):
     def _addresses(self, method: str, bindings: Sequence[int]) -> dict[str, int] | None:
         """The addresses of the active profile's bindings by name, out of the list for all profiles; None if it ends
         before them, which TensorRT 8 did not notice."""
-        bindings = [operator.index(address) for address in bindings]
-        wanted = self._engine.bindings.of_profile(self.active_optimization_profile)
-        if len(bindings) < wanted.stop:
-            facts = {"given": len(bindings), "min": wanted.start, "max": wanted.stop - 1}
-            self._engine._refuse("bindings_too_short", method=method, **facts)
+        given = [operator.index(address) for address in bindings]
+        wanted = self._bindings.of_profile(self.active_optimization_profile)
+        if len(given) < wanted.stop:
+            facts = {"given": len(given), "min": wanted.start, "max": wanted.stop - 1}
+            self._refuse("bindings_too_short", method=method, **facts)
             return None
-        return {self._engine.bindings.tensor(b): self._address(b, bindings[b]) for b in wanted}
-
-    def _address(self, binding: int, address: int) -> int:
-        """0 stands for what set_shape_input was given."""
-        values = self._values.get(self._engine.bindings.tensor(binding))
-        return values.data_ptr() if address == 0 and values is not None else address
+        addresses = {self._bindings.tensor(b): given[b] for b in wanted}
+        # 0 stands for what set_shape_input was given.
+        return addresses | {name: values.data_ptr() for name, values in self._values.items() if addresses[name] == 0}
 
     def execute_v2(self, bindings: Sequence[int]) -> bool:
         """Execute and wait.

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import log_line
 from ..lanes import trt
+from ..tensors import tensor_names
 from .context import IExecutionContext
 from .indices import Bindings
 from .view import View, replaced_by
 
 EXPLICIT_BATCH = "network created with NetworkDefinitionCreationFlag::EXPLICIT_BATCH flag"
+
+
+def _given(index: int | str | None, name: str | None) -> int | str:
+    """TensorRT 8 had each of these methods twice: with ``index`` and with ``name``."""
+    if (index is None) == (name is None):
+        raise TypeError("Give the binding either by its index or by its name.")
+    return index if name is None else name
+
+
+def _question(method: str, now: str, otherwise: object, per_profile: bool = False) -> Callable:
+    """A method that answers for one binding, given by its index or by its name, as ``now`` does for its tensor.
+
+    Parameters:
+        method: what the log calls it.
+        otherwise: the answer for a binding that there is not.
+        per_profile: ``now`` takes the binding's profile as well.
+    """
+
+    @replaced_by(now)
+    def answer(self: ICudaEngine, index: int | str | None = None, name: str | None = None) -> object:
+        binding = self.bindings.resolve(_given(index, name))
+        tensor = self._tensor(binding, method)
+        profile = [self.bindings.profile(binding)] if per_profile else []
+        return otherwise if tensor is None else getattr(self.real, now)(tensor, *profile)
+
+    answer.__doc__ = f"TensorRT 8's name of ``{now}``; {otherwise!r} for a binding that there is not."
+    return answer
 
 
 class ICudaEngine(View):
@@ -27,8 +55,7 @@ class ICudaEngine(View):
     def __init__(self, real: trt.ICudaEngine, logger: trt.ILogger) -> None:
         super().__init__(real)
         self._logger = logger
-        names = tuple(real.get_tensor_name(i) for i in range(real.num_io_tensors))
-        self._bindings = Bindings(names, real.num_optimization_profiles)
+        self._bindings = Bindings(tuple(tensor_names(real)), real.num_optimization_profiles)
 
     @property
     def bindings(self) -> Bindings:
@@ -90,12 +117,6 @@ class ICudaEngine(View):
         tensor = self._tensor(_given(index, name), "bindingIsInput")
         return tensor is not None and self.real.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT
 
-    @replaced_by("get_tensor_dtype")
-    def get_binding_dtype(self, index: int | str | None = None, name: str | None = None) -> trt.DataType:
-        """The type. Ids may be INT64 today, where TensorRT 8 knew INT32 only; FLOAT out of range."""
-        tensor = self._tensor(_given(index, name), "getBindingDataType")
-        return trt.DataType.FLOAT if tensor is None else self.real.get_tensor_dtype(tensor)
-
     @replaced_by("get_tensor_shape")
     def get_binding_shape(self, index: int | str | None = None, name: str | None = None) -> trt.Dims:
         """The shape as the binding's own profile leaves it open: -1 only where its min and max differ.
@@ -114,12 +135,6 @@ class ICudaEngine(View):
         return trt.Dims([a if a == b else -1 for a, b in zip(low, high, strict=True)])
 
     @replaced_by("get_tensor_location")
-    def get_location(self, index: int | str | None = None, name: str | None = None) -> trt.TensorLocation:
-        """HOST for shape inputs; DEVICE for all others, and out of range."""
-        tensor = self._tensor(_given(index, name), "getLocation")
-        return trt.TensorLocation.DEVICE if tensor is None else self.real.get_tensor_location(tensor)
-
-    @replaced_by("get_tensor_location")
     def is_shape_binding(self, binding: int) -> bool:
         """Whether its values are used to compute shapes."""
         tensor = self._tensor(binding, "isShapeBinding")
@@ -131,44 +146,21 @@ class ICudaEngine(View):
         tensor = self._tensor(binding, "isExecutionBinding")
         return tensor is not None and self.real.get_tensor_location(tensor) == trt.TensorLocation.DEVICE
 
-    def _format(self, binding: int, method: str, ask: str, otherwise: object) -> object:
-        tensor = self._tensor(binding, method)
-        return otherwise if tensor is None else getattr(self.real, ask)(tensor, self.bindings.profile(binding))
-
-    @replaced_by("get_tensor_format")
-    def get_binding_format(self, index: int) -> trt.TensorFormat:
-        """The memory layout."""
-        return self._format(index, "getBindingFormat", "get_tensor_format", trt.TensorFormat.LINEAR)
-
-    @replaced_by("get_tensor_format_desc")
-    def get_binding_format_desc(self, index: int) -> str:
-        """The memory layout in words."""
-        return self._format(index, "getBindingFormatDesc", "get_tensor_format_desc", "")
-
-    @replaced_by("get_tensor_vectorized_dim")
-    def get_binding_vectorized_dim(self, index: int) -> int:
-        """The vectorised dimension; -1 for ordinary tensors."""
-        return self._format(index, "getBindingVectorizedDim", "get_tensor_vectorized_dim", -1)
-
-    @replaced_by("get_tensor_bytes_per_component")
-    def get_binding_bytes_per_component(self, index: int) -> int:
-        """Bytes of a component of a vectorised tensor; -1 for ordinary ones."""
-        return self._format(index, "getBindingBytesPerComponent", "get_tensor_bytes_per_component", -1)
-
-    @replaced_by("get_tensor_components_per_element")
-    def get_binding_components_per_element(self, index: int) -> int:
-        """Components of an element of a vectorised tensor; -1 for ordinary ones."""
-        return self._format(index, "getBindingComponentsPerElement", "get_tensor_components_per_element", -1)
+    # Answered by today's method as it is. Ids may be INT64, where TensorRT 8 knew INT32 only.
+    get_binding_dtype = _question("getBindingDataType", "get_tensor_dtype", trt.DataType.FLOAT)
+    get_location = _question("getLocation", "get_tensor_location", trt.TensorLocation.DEVICE)
+    # The memory layout, and of a vectorised tensor its parts: -1 for ordinary ones.
+    get_binding_format = _question("getBindingFormat", "get_tensor_format", trt.TensorFormat.LINEAR, True)
+    get_binding_format_desc = _question("getBindingFormatDesc", "get_tensor_format_desc", "", True)
+    get_binding_vectorized_dim = _question("getBindingVectorizedDim", "get_tensor_vectorized_dim", -1, True)
+    get_binding_bytes_per_component = _question(
+        "getBindingBytesPerComponent", "get_tensor_bytes_per_component", -1, True
+    )
+    get_binding_components_per_element = _question(
+        "getBindingComponentsPerElement", "get_tensor_components_per_element", -1, True
+    )
 
     # ---- profiles -------------------------------------------------------------------------------------------
-
-    def _in_profile(self, profile_index: int, binding: int | str) -> str:
-        """The tensor of a binding of this profile; of another one: a name that no tensor has."""
-        index = self.bindings.resolve(binding)
-        corrected = self.bindings.corrected(index, profile_index)
-        if corrected in self.bindings and self.bindings.profile(corrected) == profile_index:
-            return self.bindings.tensor(corrected)
-        return f"binding {index}"
 
     @replaced_by("get_tensor_profile_shape")
     def get_profile_shape(self, profile_index: int, binding: int | str) -> list[trt.Dims]:
@@ -177,7 +169,7 @@ class ICudaEngine(View):
         A binding of profile 0 stands for its twin in ``profile_index``. An output, or a binding of another profile:
         three invalid ``Dims``.
         """
-        return self.real.get_tensor_profile_shape(self._in_profile(profile_index, binding), profile_index)
+        return self.real.get_tensor_profile_shape(self.bindings.tensor_in(profile_index, binding), profile_index)
 
     @replaced_by("get_tensor_profile_shape")
     def get_profile_shape_input(self, profile_index: int, binding: int | str) -> list[list[int]]:
@@ -186,7 +178,7 @@ class ICudaEngine(View):
         Raises:
             RuntimeError: it is not a shape input.
         """
-        return self.real.get_tensor_profile_values(profile_index, self._in_profile(profile_index, binding))
+        return self.real.get_tensor_profile_values(profile_index, self.bindings.tensor_in(profile_index, binding))
 
     # ---- implicit batch: gone -------------------------------------------------------------------------------
 
@@ -206,7 +198,7 @@ class ICudaEngine(View):
     def create_execution_context(self, *args: object, **kwargs: object) -> IExecutionContext | None:
         """A context on profile 0, with TensorRT 8's members."""
         context = self.real.create_execution_context(*args, **kwargs)
-        return None if context is None else IExecutionContext(context, self)
+        return None if context is None else IExecutionContext(context, self, self.bindings, self._refuse)
 
     def create_execution_context_without_device_memory(self) -> IExecutionContext | None:
         """A context that is given its memory before it runs: ``context.device_memory = address``."""
@@ -216,10 +208,3 @@ class ICudaEngine(View):
     def device_memory_size(self) -> int:
         """Bytes of activation memory of a context."""
         return self.real.device_memory_size_v2
-
-
-def _given(index: int | str | None, name: str | None) -> int | str:
-    """TensorRT 8 had each of these methods twice: with ``index`` and with ``name``."""
-    if (index is None) == (name is None):
-        raise TypeError("Give the binding either by its index or by its name.")
-    return index if name is None else name

@@ -53,6 +53,11 @@ class Bindings:
         """A binding given by number or by name, as a number; -1 if there is no such name."""
         return self.index(binding) if isinstance(binding, str) else operator.index(binding)
 
-    def corrected(self, binding: int, profile: int) -> int:
-        """TensorRT 8's kindness to old code: a binding of profile 0 stands for its twin in ``profile``."""
-        return profile * len(self.tensors) + binding if 0 <= binding < len(self.tensors) else binding
+    def tensor_in(self, profile: int, binding: int | str) -> str:
+        """The name of the tensor of a binding of ``profile``; of another one: a name that no tensor has.
+
+        TensorRT 8's kindness to old code: a binding of profile 0 stands for its twin in ``profile``.
+        """
+        index = self.resolve(binding)
+        twin = profile * len(self.tensors) + index if 0 <= index < len(self.tensors) else index
+        return self.tensor(twin) if twin in self and self.profile(twin) == profile else f"binding {index}"

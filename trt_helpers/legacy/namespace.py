@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .. import lanes as backend
+from ..lanes import trt
 from .context import IExecutionContext
 from .engine import ICudaEngine
 from .view import View
@@ -20,8 +20,8 @@ class Runtime(View):
         logger: any ``ILogger`` of the lane.
     """
 
-    def __init__(self, logger: backend.trt.ILogger) -> None:
-        super().__init__(backend.trt.Runtime(logger))
+    def __init__(self, logger: trt.ILogger) -> None:
+        super().__init__(trt.Runtime(logger))
 
     def deserialize_cuda_engine(self, serialized_engine: object) -> ICudaEngine | None:
         """A view of the engine in a plan; None, and a line in the log, if there is none."""
@@ -31,8 +31,8 @@ class Runtime(View):
 
 def __getattr__(name: str) -> object:
     """Everything that is not a view is the lane's own."""
-    return getattr(backend.trt, name)
+    return getattr(trt, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *dir(backend.trt)})
+    return sorted({*__all__, *dir(trt)})

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
-from ..engine import save_plan
+from ..binding import check_tensor
+from ..engine import deserialised, save_plan
 from ..errors import TensorRTError
-from ..execution import alone, synchronize
+from ..execution import alone, own_stream, synchronize
 from ..lanes import device, trt
 from ..log import first_error, logger
 from ..streams import Stream
-from ..tensors import to_torch_dtype
+from ..tensors import IOTensor, to_torch_dtype
 from .context import IExecutionContext
 from .engine import ICudaEngine
 from .namespace import Runtime
@@ -105,16 +106,11 @@ def infer_tensorrt(
 
 def _fitting(name: str, tensor: torch.Tensor, wanted: torch.dtype) -> torch.Tensor:
     """A tensor as the engine wants it; only whole numbers are cast, because only they lose nothing."""
-    if not isinstance(tensor, torch.Tensor):
-        raise TensorRTError("not_a_tensor", tensor=name, asked=type(tensor).__name__)
-    if tensor.device.type != device.type:
-        raise TensorRTError("wrong_device", tensor=name, asked=tensor.device.type, wanted=device.type)
-    if not tensor.is_contiguous():
-        raise TensorRTError("not_contiguous", tensor=name, asked=tuple(tensor.shape), strides=tuple(tensor.stride()))
-    if tensor.dtype == wanted:
+    given = getattr(tensor, "dtype", None)
+    cast = {given, wanted} == {torch.int32, torch.int64}
+    check_tensor(name, tensor, IOTensor(True, given if cast else wanted, device.type))
+    if not cast:
         return tensor
-    if {tensor.dtype, wanted} != {torch.int32, torch.int64}:
-        raise TensorRTError("wrong_dtype", tensor=name, asked=tensor.dtype, wanted=wanted)
     if wanted == torch.int32 and tensor.numel() and not INT32.min <= tensor.min() <= tensor.max() <= INT32.max:
         facts = {"wanted": wanted, "min": int(tensor.min()), "max": int(tensor.max())}
         raise TensorRTError("int32_too_small", tensor=name, **facts)
@@ -131,20 +127,14 @@ def _execute(context: IExecutionContext, tensors: Mapping[int, torch.Tensor]) ->
     bindings = [0] * context.engine.num_bindings
     for binding, tensor in tensors.items():
         bindings[binding] = tensor.data_ptr()
-    stream = context._own_stream() if isinstance(context, IExecutionContext) else Stream()
-    if device.type == "cuda":
-        stream.torch_stream.wait_stream(torch.cuda.current_stream())
+    stream = own_stream(context.real) if isinstance(context, IExecutionContext) else Stream()
+    stream.wait_current()
     with logger.quietly() as messages, stream.holding(*tensors.values()):
         enqueued = context.execute_async_v2(bindings, stream.handle)
     if not enqueued:
         call = "execute_async_v2(bindings, stream_handle)"
         raise TensorRTError("refused", first_error(messages), call=call)
-    try:
-        synchronize(stream)
-    except TensorRTError:
-        if isinstance(context, IExecutionContext):
-            context._stream = None  # a stream stays failed for ever: the next request gets another
-        raise
+    synchronize(stream)
 
 
 # ---- files --------------------------------------------------------------------------------------------------
@@ -172,13 +162,4 @@ def load_engine(runtime: Runtime, engine_file_path: str | Path) -> ICudaEngine:
     Raises:
         TensorRTError: there is no such file, or TensorRT returned None.
     """
-    path = Path(engine_file_path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise TensorRTError("plan_missing", plan=str(path)) from None
-    with logger.quietly() as messages:
-        engine = runtime.deserialize_cuda_engine(data)
-    if engine is None:
-        raise TensorRTError("plan_refused", first_error(messages), plan=path.name)
-    return engine
+    return deserialised(runtime, Path(engine_file_path))

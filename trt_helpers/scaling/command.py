@@ -9,10 +9,10 @@ import sys
 from tqdm.auto import tqdm
 
 from ..building.progress import is_wanted
+from ..decoding.answers import Filled
 from ..decoding.decoder import MaskedWordDecoder
-from ..decoding.sentences import Filled
 from ..errors import TensorRTError
-from .dataset import WHAT_STAYS, Summary, decode_dataset
+from .reports import WHAT_STAYS, Summary
 
 INTERRUPTED = 130  # 128 and the number of SIGINT: what a shell reports of a program that Ctrl-C ended
 
@@ -60,16 +60,9 @@ def _files(chosen: argparse.Namespace) -> int:
 
 
 def _decoded(chosen: argparse.Namespace) -> Summary:
+    from . import decode_dataset  # a sentence alone needs no Ray
+
+    names = ("workers", "gpus_per_worker", "batch_size", "top_k", "column", "id_column", "model")
     with tqdm(unit=" rows", disable=not is_wanted()) as bar:
-        return decode_dataset(
-            chosen.input,
-            chosen.out,
-            workers=chosen.workers,
-            gpus_per_worker=chosen.gpus_per_worker,
-            batch_size=chosen.batch_size,
-            top_k=chosen.top_k,
-            column=chosen.column,
-            id_column=chosen.id_column,
-            model=chosen.model,
-            on_part=lambda part: bar.update(part.rows),
-        )
+        options = {name: getattr(chosen, name) for name in names}
+        return decode_dataset(chosen.input, chosen.out, on_part=lambda part: bar.update(part.rows), **options)

@@ -2,8 +2,8 @@
 
     summary = decode_dataset("reviews/*.parquet", "answers", workers=2, column="review", top_k=5)
 
-Ray Data reads, hands out and starts again what died. Ours are the worker, which holds one engine, and the parts
-(``parts.py``), by which an interrupted run is continued.
+Ray Data reads, hands out and starts again what died. Ours are the worker (``worker.py``), which holds one engine, and
+the parts (``parts.py``), by which an interrupted run is continued.
 """
 
 from __future__ import annotations
@@ -11,164 +11,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import psutil
+from typing import TYPE_CHECKING
 
 from ..decoding.decoder import MaskedWordDecoder
-from ..decoding.model import load_tokenizer
-from ..decoding.sentences import Filled
-from ..engine import load_engine
 from ..lanes import device
-from . import local_ray
+from . import local_ray, parts
+from .reading import Source, check_columns, files_of
+from .reports import WHAT_STAYS, PartDone, Summary
+from .storage import as_url
+from .worker import Decoder, Worker, from_plan
 
 if TYPE_CHECKING:
-    import ray
     import ray.data
-
-    from .parts import Source
 
 # Shares of a core, by which Ray counts. Together a reader and two workers fit a machine of two cores; with a whole core
 # for each worker the reader would never start, and the workers would wait for it for good.
 WORKER_CPUS, READER_CPUS = 0.75, 0.25
-# How many workers a part may cost, and how often each worker may die loading. Ray would start new ones for ever.
-TRIES = 3
-LOADING = "part-loading"  # like a part's name, so that its notes are cleared away with theirs
-WHAT_STAYS = "What was answered is kept in {}; the same again does the rest."
-KILLER = f"not decoded: {TRIES} workers died over the rows of this part."
-
-Decoder = Callable[..., list[Filled]]
-
-
-class PartDone(NamedTuple):
-    """What a worker reports of a part: times are ``time.time()`` on its machine, memory as of ``own_memory``."""
-
-    part: str
-    rows: int
-    errors: int
-    started: float
-    ended: float
-    worker: int
-    memory: int
-
-
-@dataclass
-class Summary:
-    """What a run did.
-
-    Attributes:
-        rows: rows answered in this run, those with an error included.
-        errors: rows with an error among them.
-        earlier: rows that an earlier run had answered.
-        seconds: from the call to the last part.
-        start_up_s: from the call until the first worker began with its first part; all of it if nothing was left to do.
-        workers: process ids of the workers, also of those that died.
-    """
-
-    rows: int = 0
-    errors: int = 0
-    earlier: int = 0
-    seconds: float = 0.0
-    start_up_s: float = 0.0
-    workers: list[int] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """Rows a second from the first worker's start on: what a long run approaches."""
-        return self.rows / max(self.seconds - self.start_up_s, 1e-9)
-
-    def __str__(self) -> str:
-        if not self.rows and self.earlier:
-            return f"nothing was left to do: {self.earlier:,} rows were there, {self.seconds:.1f} s"
-        before = f", {self.earlier:,} were there" if self.earlier else ""
-        return (
-            f"{self.rows:,} rows{before}, {self.errors:,} with an error, {self.seconds:.1f} s "
-            f"({self.start_up_s:.1f} s to start, then {self.rate:,.1f} rows/s)"
-        )
-
-
-class FromPlan:
-    """How a worker gets its decoder: from a plan that was built once. Nothing is built or exported by a worker.
-
-    Parameters:
-        plan: a file that every worker can read, or ``copies`` are taken.
-        model: where the tokenizer is, as for ``load_masked_lm``.
-        copies: the plan's bytes in Ray's object store, for machines that do not have the file.
-    """
-
-    def __init__(self, plan: str | Path, model: str | Path | None = None, copies: ray.ObjectRef | None = None) -> None:
-        self.plan, self.model, self.copies = str(plan), model, copies
-
-    def __call__(self) -> MaskedWordDecoder:
-        """Load the plan."""
-        if os.path.exists(self.plan) or self.copies is None:
-            return MaskedWordDecoder.from_plan(self.plan, self.model)
-        import ray
-
-        return MaskedWordDecoder(load_engine(ray.get(self.copies)), load_tokenizer(self.model))
-
-
-class Worker:
-    """One process, one engine, one decoder. Decodes a part and writes its file.
-
-    Parameters:
-        make_decoder: called once, in the worker's process.
-        folder: where the parts go.
-        threads: CPU threads of the engine.
-        workers: how many there are.
-
-    Raises:
-        RuntimeError: too many workers died here, before they could do anything.
-    """
-
-    def __init__(
-        self, make_decoder: Callable[[], Decoder], folder: str, top_k: int, threads: int, workers: int
-    ) -> None:
-        from . import parts
-
-        # Read when the engine is loaded.
-        os.environ["TRT_HELPERS_THREADS"] = str(threads)
-        if device.type == "cpu":  # a GPU answers faster than one core can tokenise
-            os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        if parts.times_begun(folder, LOADING) > TRIES * workers:
-            raise RuntimeError(
-                f"every worker died {TRIES} times while it loaded its engine, and none came to its first row. Is there "
-                "too little memory for so many? `python -m trt_helpers` says what this machine has."
-            )
-        self._decoder, self._folder, self._top_k = make_decoder(), folder, top_k
-        parts.forget_begun(folder, LOADING)
-
-    def __call__(self, part: dict) -> dict:
-        """Decode the part's sentences and write all answers; returns a ``PartDone`` as a dictionary."""
-        from . import parts
-
-        started = time.time()
-        if parts.times_begun(self._folder, part["part"]) > TRIES:
-            filled = [Filled(text or "", [], KILLER) for text in part["texts"]]
-        else:
-            filled = self._filled(part["texts"])
-        errors = parts.write_part(self._folder, part, filled)
-        parts.forget_begun(self._folder, part["part"])
-        return PartDone(part["part"], len(filled), errors, started, time.time(), os.getpid(), own_memory())._asdict()
-
-    def _filled(self, texts: list[str | None]) -> list[Filled]:
-        """An answer for each row; None is a row without a sentence, whose error is known already."""
-        sentences = [text for text in texts if text is not None]
-        decoded = iter(self._decoder(sentences, top_k=self._top_k, progress=False))
-        return [Filled("", []) if text is None else next(decoded) for text in texts]
-
-
-def own_memory() -> int:
-    """Bytes that this process has for itself; on Linux without what it shares with others.
-
-    Those are libraries, and Ray's object store: every part that a worker reads is somewhere else in there, so that its
-    resident size grows with each, up to the size of the store.
-    """
-    found = psutil.Process().memory_info()
-    return found.rss - getattr(found, "shared", 0)
 
 
 def decode_dataset(
@@ -204,7 +65,7 @@ def decode_dataset(
         id_column: default: ids are made of file name and row, ``reviews.txt:17``, as for a row whose own is null.
         model: as for ``load_masked_lm``. Its plan is built once, before the workers start.
         threads: CPU threads of each worker's engine.
-        make_decoder: how a worker makes its decoder; default: from that plan (``FromPlan``).
+        make_decoder: how a worker makes its decoder; default: from that plan (``worker.from_plan``).
         on_part: called for every part that is done, for example to show progress.
 
     Raises:
@@ -218,11 +79,10 @@ def decode_dataset(
     gpus = (1 if device.type == "cuda" else 0) if gpus_per_worker is None else gpus_per_worker
     _refuse_nonsense(gpus, workers=workers, batch_size=batch_size, top_k=top_k, threads=threads)
     with local_ray.running(), local_ray.quiet_data():
-        from . import parts
-
         _refuse_too_many(workers, gpus)
-        folder, model = parts.as_url(sink), _model(model)
-        settings = {"column": column, "id_column": id_column, "batch_size": batch_size}
+        # Workers have a working folder of their own. What is no folder is a name on the Hub.
+        model = os.path.abspath(model) if model and os.path.isdir(model) else model
+        folder, settings = as_url(sink), {"column": column, "id_column": id_column, "batch_size": batch_size}
         wanted = _begun(source, folder, settings, {"top_k": top_k, "model": model})
         parts.remove_unfinished(folder)
         done = parts.rows_done(folder)
@@ -232,12 +92,16 @@ def decode_dataset(
         # workers, and the first of them begins before the file is read.
         with local_ray.quiet_data(target_max_block_size=1):
             flow = _flow(wanted, frozenset(done), arguments, workers, gpus)
-            # Closed, or the workers of an interrupted run would live as long as somebody keeps its traceback.
-            with _note_on_failure(folder), closing(_reports(flow)) as reports:
-                for report in reports:
-                    _count(summary, report, start)
-                    if on_part:
-                        on_part(report)
+            try:
+                # Closed, or the workers of an interrupted run would live as long as somebody keeps its traceback.
+                with closing(_reports(flow)) as reports:
+                    for report in reports:
+                        summary.add(report, report.started - start, time.time() - start)
+                        if on_part:
+                            on_part(report)
+            except Exception as error:
+                error.add_note(WHAT_STAYS.format(folder))
+                raise
         parts.remove_unfinished(folder)
     if summary.rows == 0:
         summary.seconds = summary.start_up_s = time.time() - start
@@ -248,10 +112,9 @@ def _flow(source: Source, done: frozenset[str], arguments: tuple, workers: int, 
     """Files to parts to reports: what Ray Data shall do."""
     import ray
 
-    from .parts import parts_of
-
     files = ray.data.from_items([{"index": i} for i in range(len(source.files))], override_num_blocks=len(source.files))
-    cut = files.flat_map(_Cut(source, done, parts_of), num_cpus=READER_CPUS)
+    # No class of this file: a reader needs neither PyTorch nor a lane, and so does not import them.
+    cut = files.flat_map(lambda row: parts.parts_of(source, row["index"], done), num_cpus=READER_CPUS)
     pool = ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2)
     # Unless told otherwise Ray Data takes a whole core for a worker on a GPU as well, and none may be left to read.
     share = {"num_gpus": gpus, "num_cpus": 0} if gpus else {"num_cpus": WORKER_CPUS}
@@ -269,65 +132,28 @@ def _reports(flow: ray.data.Dataset) -> Iterator[PartDone]:
                 yield PartDone(**row)
 
 
-@contextmanager
-def _note_on_failure(folder: str) -> Iterator[None]:
-    """Under a worker's traceback, what becomes of the answers so far."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(WHAT_STAYS.format(folder))
-        raise
-
-
-class _Cut:
-    """Read one file, part by part."""
-
-    def __init__(self, source: Source, done: frozenset[str], parts_of: Callable) -> None:
-        self._source, self._done, self._parts_of = source, done, parts_of
-
-    def __call__(self, row: dict) -> Iterator[dict]:
-        return self._parts_of(self._source, row["index"], self._done)
-
-
-def _count(summary: Summary, report: PartDone, start: float) -> None:
-    begun = report.started - start
-    summary.start_up_s = min(begun, summary.start_up_s) if summary.rows else begun
-    summary.rows += report.rows
-    summary.errors += report.errors
-    summary.seconds = time.time() - start
-    if report.worker not in summary.workers:
-        summary.workers.append(report.worker)
-
-
-def _from_plan(model: str | None, top_k: int) -> FromPlan:
+def _from_plan(model: str | None, top_k: int) -> Callable[[], Decoder]:
     """Build the plan, or find it; where Ray has several machines, put it where all of them can get it."""
     import ray
 
     decoder = MaskedWordDecoder.from_pretrained(model)
     decoder([], top_k=top_k)  # refuses more words than its engine returns, before any worker has to
-    plan = decoder.plan
     several = sum(node["Alive"] for node in ray.nodes()) > 1
-    return FromPlan(plan, model, ray.put(Path(plan).read_bytes()) if several else None)
+    return partial(from_plan, decoder.plan, model, ray.put(decoder.plan.read_bytes()) if several else None)
 
 
 def _begun(source: str | Path | ray.data.Dataset, folder: str, settings: dict, answers: dict) -> Source:
     """What to read, once the folder is known to be free for it, or to be this job's."""
-    from . import parts
-
+    job = {**settings, **answers}
     if isinstance(source, str | Path):
-        files, sizes = parts.files_of(parts.as_url(source))
-        parts.check_columns(parts.Source(files, **settings))
-        parts.begin(folder, {**settings, **answers, "files": files, "sizes": sizes})
-    else:
-        parts.begin(folder, {**settings, **answers, "files": "a ray.data.Dataset"})
-        columns = [settings["column"]] + ([settings["id_column"]] if settings["id_column"] else [])
-        files, _ = parts.files_of(parts.keep_input(source, folder, columns))
-    return parts.Source(files, **settings)
-
-
-def _model(model: str | Path | None) -> str | None:
-    """A folder by its absolute path, since workers have a working folder of their own; a name on the Hub as it is."""
-    return os.path.abspath(model) if model and os.path.isdir(model) else model
+        files, sizes = files_of(as_url(source))
+        wanted = Source(files, **settings)
+        check_columns(wanted)
+        parts.begin(folder, {**job, "files": files, "sizes": sizes})
+        return wanted
+    parts.begin(folder, {**job, "files": "a ray.data.Dataset"})
+    kept = parts.keep_input(source, folder, Source([], **settings).columns)
+    return Source(files_of(kept)[0], **settings)
 
 
 def _refuse_nonsense(gpus: float, **numbers: int) -> None:

@@ -107,18 +107,15 @@ def quiet_data(**settings: object) -> Iterator[None]:
     """In the ``with`` block Ray Data shows no bars and prints no lines, and its context has these settings too."""
     from ray.data import DataContext
 
-    settings |= {"enable_progress_bars": False, "print_on_execution_start": False}
-    context, log = DataContext.get_current(), logging.getLogger("ray.data")
-    before, level = {name: getattr(context, name) for name in settings}, log.level
+    context, log = DataContext.get_current().copy(), logging.getLogger("ray.data")
+    for name, value in (settings | {"enable_progress_bars": False, "print_on_execution_start": False}).items():
+        setattr(context, name, value)
+    level = log.level
     log.setLevel(logging.ERROR)
     try:
-        for name, value in settings.items():
-            setattr(context, name, value)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), DataContext.current(context):
             # Fewer parts than workers: the end of a continued run, or a small file. Nothing is wrong with either.
             warnings.filterwarnings("ignore", "The minimum number of concurrent actors")
             yield
     finally:
-        for name, value in before.items():
-            setattr(context, name, value)
         log.setLevel(level)

@@ -1,27 +1,16 @@
-"""Streams, events and gates without a GPU: what CUDA's are on a GPU, worker threads are here.
-
-A stream is a queue of work that is done one piece after the other. Putting work into it returns at once; two
-streams know nothing of each other, unless an event ties them together. That is all that CUDA promises, and it
-is enough to be right or wrong in the same places: an output read before ``synchronize`` is as wrong here as on
-a GPU.
-
-What fails on a stream is sticky: the work behind it is dropped, and whoever waits for the stream, or for an event
-recorded on it, gets the error. (CUDA is harsher: after an error of a kernel every stream of the process is lost.)
-"""
+"""``CpuStream``, ``CpuEvent``, ``CpuGate``: a queue of work with a thread of its own, a point in it, a halt."""
 
 from __future__ import annotations
 
 import atexit
 import itertools
-import os
-import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
-from .errors import TensorRTError, checked_stream, fresh
+from ..errors import checked_stream, fresh
+from .work import Mark, Queue, Work, refuse_forked, workers
 
 # A handle is a number, as in CUDA. Streams and events count apart: one is never taken for the other.
 _stream_handles = itertools.count(0x1000)
@@ -29,48 +18,7 @@ _event_handles = itertools.count(0x2000_0000)
 _streams: weakref.WeakValueDictionary[int, CpuStream] = weakref.WeakValueDictionary()
 _events: weakref.WeakValueDictionary[int, CpuEvent] = weakref.WeakValueDictionary()
 _gates: weakref.WeakSet[CpuGate] = weakref.WeakSet()
-_workers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _registry = threading.Lock()  # of streams and workers
-_STOP = None
-_forked = False
-
-Work = Callable[[], None]
-
-
-def _note_fork() -> None:
-    """In a forked child, where no thread but one goes on: streams would wait for their workers for ever."""
-    global _forked
-    _forked = len(_workers) > 0
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_note_fork)
-
-
-def _refuse_forked() -> None:
-    """As CUDA does: a child of a process that used streams can use none."""
-    if _forked:
-        raise TensorRTError("forked")
-
-
-class _Mark:
-    """One point in a stream: reached or not, when, and with which error if the work before it failed."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.at = 0.0
-        self.error: Exception | None = None
-
-    def reach(self, error: Exception | None) -> None:
-        self.at, self.error = time.perf_counter(), error
-        self.reached.set()
-
-    def wait(self) -> None:
-        if not self.reached.is_set():
-            _refuse_forked()
-        self.reached.wait()
-        if self.error is not None:
-            raise fresh(self.error)
 
 
 class CpuStream:
@@ -78,43 +26,43 @@ class CpuStream:
 
     Attributes:
         handle: the integer that ``execute_async_v3`` takes, as ``torch.cuda.Stream.cuda_stream`` on a GPU.
+        worker: the thread that does the work.
+        end: called when nobody has the stream any more, or Python ends: the worker finishes what is there.
     """
 
     def __init__(self, handle: int | None = None) -> None:
-        _refuse_forked()
+        refuse_forked()
         self.handle = next(_stream_handles) if handle is None else handle
-        self._state = _Work(queue.SimpleQueue())
+        self._queue = Queue()
         # The worker holds the queue, not the stream: a forgotten stream finishes its work and then ends. Said before
         # the worker starts: whoever is interrupted in between must not leave one behind that nobody ends.
-        self._end = weakref.finalize(self, self._state.end)
-        self._end.atexit = False  # _drain does it, in the right order
-        self._worker = threading.Thread(target=_work, args=(self._state,), daemon=True, name=f"stream-{self.handle}")
-        self._worker.start()
+        self.end = weakref.finalize(self, self._queue.end)
+        self.end.atexit = False  # _drain does it, in the right order
+        self.worker = threading.Thread(target=self._queue.work, daemon=True, name=f"stream-{self.handle}")
+        self.worker.start()
         with _registry:
             _streams[self.handle] = self
-            _workers.add(self._worker)
+            workers.add(self.worker)
 
     def enqueue(self, work: Work) -> None:
         """Put ``work`` behind everything enqueued before, and return at once."""
-        self._state.put(work)
+        self._queue.put(work)
 
-    @contextmanager
-    def holding(self, *objects: object) -> Iterator[None]:
+    def as_current(self) -> AbstractContextManager[None]:
+        """On a GPU: in the ``with`` block this is PyTorch's current stream. Here PyTorch has none."""
+        return nullcontext()
+
+    def holding(self, *objects: object) -> AbstractContextManager[None]:
         """What this thread enqueues in the ``with`` block keeps these objects alive until it is done.
 
         So there is no moment in which work is in the queue and nobody holds what it reads and writes.
         """
-        held, before = self._state.held, getattr(self._state.held, "objects", ())
-        held.objects = (*before, *objects)
-        try:
-            yield
-        finally:
-            held.objects = before
+        return self._queue.holding(*objects)
 
-    def mark(self) -> _Mark:
+    def mark(self) -> Mark:
         """A point behind everything enqueued so far. It is reached even if that work fails."""
-        mark = _Mark()
-        self._state.put(mark)
+        mark = Mark()
+        self._queue.put(mark)
         return mark
 
     def synchronize(self) -> None:
@@ -131,9 +79,9 @@ class CpuStream:
         Raises:
             The error of the first piece of work that failed.
         """
-        finished = self._state.done == self._state.given  # before the error: work that ends in between is not done
-        if self._state.error is not None:
-            raise fresh(self._state.error)
+        finished = self._queue.done == self._queue.given  # before the error: work that ends in between is not done
+        if self._queue.error is not None:
+            raise fresh(self._queue.error)
         return finished
 
     def record_event(self, event: CpuEvent | None = None) -> CpuEvent:
@@ -150,52 +98,11 @@ class CpuStream:
         """Work enqueued from now on waits for what ``stream`` has been given so far; the caller does not."""
         self.wait_event(checked_stream(stream, CpuStream).record_event())
 
+    def wait_current(self) -> None:
+        """On a GPU: wait for PyTorch's current stream. Here PyTorch has done its work when its calls return."""
+
     def __repr__(self) -> str:
         return f"<CPU stream {self.handle:#x}>"
-
-
-class _Work:
-    """What a stream shares with its worker thread."""
-
-    def __init__(self, work_queue: queue.SimpleQueue) -> None:
-        self.queue = work_queue
-        self.error: Exception | None = None
-        self.given = 0  # pieces of work put in by anyone, under the lock
-        self.done = 0  # pieces taken out and finished by the worker
-        self.ended = False
-        self.held = threading.local()  # objects: what a thread's new work keeps alive
-        self._lock = threading.Lock()
-
-    def put(self, work: Work | _Mark) -> None:
-        _refuse_forked()
-        with self._lock:
-            if self.ended:
-                raise RuntimeError("The interpreter is ending: this stream does no more work.")
-            self.given += 1
-            self.queue.put((work, getattr(self.held, "objects", ())))
-
-    def end(self) -> None:
-        """Nothing comes behind this: the worker does what is there, and ends."""
-        with self._lock:
-            self.ended = True
-            self.queue.put(_STOP)
-
-
-def _work(state: _Work) -> None:
-    """The worker: do one piece after the other, until the stream is gone."""
-    while (item := state.queue.get()) is not _STOP:
-        work = item[0]  # beside it is what it keeps alive
-        if isinstance(work, _Mark):
-            state.done += 1  # before it is reached: who waited for it finds the stream done
-            work.reach(state.error)
-        else:
-            if state.error is None:
-                try:
-                    work()
-                except BaseException as error:  # SystemExit too: without its worker the stream would hang for ever
-                    state.error = error
-            state.done += 1
-        item = work = None  # its tensors must not wait for the next piece of work
 
 
 class CpuEvent:
@@ -210,7 +117,7 @@ class CpuEvent:
 
     def __init__(self) -> None:
         self.handle = next(_event_handles)
-        self._mark: _Mark | None = None
+        self._mark: Mark | None = None
         _events[self.handle] = self
 
     def record(self, stream: CpuStream | None = None) -> None:
@@ -262,7 +169,7 @@ class CpuEvent:
         return f"<CPU event {self.handle:#x}>"
 
 
-class CpuGate:
+class CpuGate(AbstractContextManager):
     """Holds a stream back until it is opened: it decides a race, where a sleep would only make it likely.
 
     with th.Gate() as gate:
@@ -284,9 +191,6 @@ class CpuGate:
     def open(self) -> None:
         """Let the held streams go on. A gate stays open."""
         self._opened.set()
-
-    def __enter__(self) -> CpuGate:
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Opened at the end of a ``with`` block, also when it raises: nothing hangs."""
@@ -321,16 +225,21 @@ def _given_or_default(stream: CpuStream | None) -> CpuStream:
     return default_stream() if stream is None else checked_stream(stream, CpuStream)
 
 
+def _there() -> tuple[list[CpuStream], list[threading.Thread]]:
+    """All streams that somebody has, and all workers."""
+    with _registry:
+        return list(_streams.values()), list(workers)
+
+
 def synchronize_all() -> None:
     """Wait for the work of every stream, as ``torch.cuda.synchronize`` does; also of streams already forgotten."""
-    with _registry:
-        workers, streams = list(_workers), list(_streams.values())
+    streams, threads = _there()
     for stream in streams:
         stream.mark().reached.wait()  # what failed there is told to whoever waits for that stream
-    alive = {stream._worker for stream in streams}
-    for worker in workers:
-        if worker not in alive:
-            worker.join()
+    alive = {stream.worker for stream in streams}
+    for thread in threads:
+        if thread not in alive:
+            thread.join()
 
 
 @atexit.register
@@ -338,10 +247,9 @@ def _drain() -> None:
     """Let the workers finish before the interpreter takes ONNX Runtime away under them; for ten seconds in all."""
     for gate in list(_gates):
         gate.open()
-    with _registry:
-        workers, streams = list(_workers), list(_streams.values())
+    streams, threads = _there()
     for stream in streams:
-        stream._end()
+        stream.end()
     deadline = time.monotonic() + 10
-    for worker in workers:  # those of forgotten streams too
-        worker.join(timeout=max(0.0, deadline - time.monotonic()))
+    for thread in threads:  # those of forgotten streams too
+        thread.join(timeout=max(0.0, deadline - time.monotonic()))
