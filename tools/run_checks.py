@@ -62,8 +62,9 @@ def command(*arguments: str) -> int:
 
 
 def lint() -> Result:
-    """Style of code, lessons and notebooks; layout of all but notebooks, which are generated."""
+    """Style of code, lessons and notebooks; layout of all but notebooks, which are generated; which way imports run."""
     statuses = [command("ruff", "check", "."), command("ruff", "format", "--check", ".")]
+    statuses += [command("tools.house")]
     return Result("lint", not any(statuses))
 
 

@@ -32,6 +32,8 @@ def write_all(contents: Contents, target: Path) -> None:
     write(target / MODULE / "index.md", listing("The module trt_helpers", ABOUT_MODULE, MODULE, files))
     if (contents.root / "notebooks/images").is_dir():
         shutil.copytree(contents.root / "notebooks/images", target / "notebooks/images")
+    for picture in (contents.root / "docs").glob("*.png"):
+        shutil.copy(picture, target / "docs")
 
 
 def write(path: Path, text: str) -> None:
