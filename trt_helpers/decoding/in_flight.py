@@ -98,7 +98,9 @@ class Slot:
         self.host_inputs, self.host_outputs = _views(self._host, shapes), _views(self._host, answers)
         for name, value in values.items():
             self.host_inputs[name].copy_(torch.from_numpy(value))
-        self.inputs, self.outputs = _views(self._device, shapes), _views(self._device, answers)
+        self.inputs, self.outputs = self.host_inputs, self.host_outputs
+        if ON_GPU:
+            self.inputs, self.outputs = _views(self._device, shapes), _views(self._device, answers)
 
     def results(self) -> tuple[np.ndarray, np.ndarray]:
         """Wait for the batch. Its ids and probabilities, each (masks, top_k), valid until the next ``fill``.
